@@ -1,0 +1,48 @@
+package budget
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// Slot is the context of one worker's items. It tells runs nested in them
+// that their caller is a worker and may have a CPU slot to lend.
+type Slot struct {
+	context.Context
+	held atomic.Bool
+	lent atomic.Bool
+}
+
+// NewSlot returns the context of a worker that holds a slot or not.
+func NewSlot(ctx context.Context, held bool) *Slot {
+	s := &Slot{Context: ctx}
+	s.held.Store(held)
+	return s
+}
+
+// Hold says whether the worker holds a slot from now on.
+func (s *Slot) Hold(held bool) { s.held.Store(held) }
+
+type slotKey struct{}
+
+// Value makes the slot visible to nested runs.
+func (s *Slot) Value(k any) any {
+	if k == (slotKey{}) {
+		return s
+	}
+	return s.Context.Value(k)
+}
+
+// Borrow takes the slot of the worker that works with ctx, which waits
+// meanwhile. It returns nil if there is none or if it is lent already, as
+// happens when an item calls Weft from several goroutines.
+func Borrow(ctx context.Context) *Slot {
+	s, _ := ctx.Value(slotKey{}).(*Slot)
+	if s == nil || !s.held.Load() || !s.lent.CompareAndSwap(false, true) {
+		return nil
+	}
+	return s
+}
+
+// Return gives a borrowed slot back.
+func (s *Slot) Return() { s.lent.Store(false) }

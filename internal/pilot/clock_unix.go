@@ -1,0 +1,26 @@
+//go:build unix && !linux
+
+package pilot
+
+import (
+	"syscall"
+	"time"
+)
+
+// HasThreadCPU is false here: the CPU time of one thread is not to be had
+// without cgo. Runs fall back to the CPU time of the process.
+const HasThreadCPU = false
+
+func ThreadCPU() time.Duration    { return 0 }
+func ThreadID() int               { return 0 }
+func CPUOf(tid int) time.Duration { return 0 }
+func RunDelay(int) time.Duration  { return 0 }
+
+// ProcessCPU returns the CPU time of all threads of this process.
+func ProcessCPU() time.Duration {
+	var ru syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &ru) != nil {
+		return 0
+	}
+	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+}

@@ -1,0 +1,235 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// Round is what was seen of the items that were started and finished at one
+// level of concurrency.
+type Round struct {
+	Items    int           // finished
+	Latency  time.Duration // mean, from start to finish
+	Busy     float64       // CPU time of the process over what its CPUs could give, 0 to 1
+	BackOffs int           // items that asked to back off
+	Limited  string        // what else kept items from starting: "the rate limit", ...; "" if nothing
+}
+
+// Gradient finds how many items to have in flight when they wait rather than
+// compute. By Little's law n items in flight that take L each finish n/L a
+// second. It multiplies n as long as each doubling brings 10 %, then looks for
+// the knee between the last two levels, and holds there, looking a little up
+// and down from time to time. The idea of a gradient on latency is that of
+// TCP Vegas (Brakmo, O'Malley, Peterson, 1994) and of adaptive concurrency
+// limits; here throughput decides, which also works where latency is noisy.
+type Gradient struct {
+	level   int
+	limit   int
+	why     string // what limit is
+	phase   phase
+	lowN    int // best level known to be worth it
+	lowX    float64
+	highN   int // level known not to be worth it
+	ceiling int // after a back-off: grow by small steps above
+	held    int // rounds at this level
+	holdX   float64
+	step    int
+	trialN  int
+	gap     int // rounds between looks around
+}
+
+type phase uint8
+
+const (
+	ramping phase = iota
+	searching
+	holding
+	lookingUp
+	lookingDown
+)
+
+const (
+	rampFactor = 4
+	// worthIt is what a doubling must bring.
+	worthIt = 1.10
+	// finer is how close the ends of the search get.
+	finer      = 1.35
+	lookAround = 12
+	// MostInFlight bounds everything: beyond it the cost of bookkeeping and
+	// of ports and descriptors is not ours to guess.
+	MostInFlight = 8192
+)
+
+// NewGradient starts at level and never passes limit; limitedBy says in a few
+// words what the limit is.
+func NewGradient(level, limit int, limitedBy string) *Gradient {
+	if limit <= 0 || limit > MostInFlight {
+		limit, limitedBy = MostInFlight, "Weft's own limit"
+	}
+	return &Gradient{level: max(1, min(level, limit)), limit: limit, why: limitedBy, gap: lookAround}
+}
+
+// Level is the number of items to have in flight now.
+func (g *Gradient) Level() int { return g.level }
+
+// Enough is how many items of a level must have finished for a round.
+func (g *Gradient) Enough() int {
+	if g.phase == ramping {
+		return max(g.level, 8)
+	}
+	return max(2*g.level, 32)
+}
+
+// Cap lowers or raises the limit while running.
+func (g *Gradient) Cap(limit int, why string) {
+	if limit <= 0 || limit > MostInFlight {
+		limit, why = MostInFlight, "Weft's own limit"
+	}
+	g.limit, g.why = limit, why
+	if g.level > limit {
+		g.level = limit
+	}
+}
+
+// Halve answers a request to back off: at once, without waiting for a round.
+func (g *Gradient) Halve() string {
+	from := g.level
+	g.level = max(1, g.level/2)
+	g.ceiling = g.level
+	g.hold(0)
+	return fmt.Sprintf("the other side asked to back off: from %d in flight to %d", from, g.level)
+}
+
+func (g *Gradient) hold(x float64) {
+	g.phase, g.held, g.holdX = holding, 0, x
+}
+
+// Step takes a finished round and returns a sentence if the level changed for
+// a reason worth telling. Level has the new level.
+func (g *Gradient) Step(r Round) string {
+	if r.Items == 0 || r.Latency <= 0 {
+		return ""
+	}
+	n, x := g.level, float64(g.level)/r.Latency.Seconds()
+	if r.Limited != "" {
+		// More in flight would only wait: what is there is enough.
+		return ""
+	}
+	switch g.phase {
+	case ramping:
+		if g.lowX > 0 && n > g.lowN {
+			doublings := math.Log2(float64(n) / float64(g.lowN))
+			if math.Pow(x/g.lowX, 1/doublings) < worthIt {
+				g.highN = n
+				g.phase = searching
+				g.mid()
+				if g.phase == holding {
+					return g.found(r)
+				}
+				return fmt.Sprintf("%d in flight did %.0f a second where %d did %.0f: the knee is below", n, x, g.lowN, g.lowX)
+			}
+		}
+		g.lowN, g.lowX = n, x
+		return g.grow(n, x, r)
+	case searching:
+		// Between low and high: worth it if the gain is in proportion.
+		doublings := math.Log2(float64(n) / float64(g.lowN))
+		if x > g.lowX && math.Pow(x/g.lowX, 1/doublings) >= worthIt {
+			g.lowN, g.lowX = n, x
+		} else {
+			g.highN = n
+		}
+		g.mid()
+		if g.phase == holding {
+			return g.found(r)
+		}
+		return ""
+	case holding:
+		g.held++
+		if g.holdX == 0 || g.held <= 2 {
+			g.holdX = max(g.holdX, x)
+		} else {
+			g.holdX += (x - g.holdX) / 8
+		}
+		if g.ceiling > 0 && g.held >= 2 {
+			// After a back-off: additive increase.
+			g.held = 0
+			g.level = min(g.limit, n+max(1, g.ceiling/8))
+			return ""
+		}
+		if g.held >= g.gap {
+			g.held = 0
+			g.step++
+			if g.step%2 == 1 && n < g.limit && r.Busy < 0.9 {
+				g.phase, g.trialN, g.level = lookingUp, n, min(g.limit, n+max(1, n/2))
+			} else if n > 1 {
+				g.phase, g.trialN, g.level = lookingDown, n, max(1, n-max(1, n/4))
+			}
+		}
+		return ""
+	case lookingUp:
+		from, was := g.trialN, g.holdX
+		if x >= was*1.08 {
+			g.lowN, g.lowX = n, x
+			g.phase = ramping
+			g.gap = lookAround
+			return fmt.Sprintf("%d in flight now do %.0f a second where %d did %.0f", n, x, from, was)
+		}
+		g.gap = min(g.gap*2, 16*lookAround)
+		g.level = from
+		g.phase = holding
+		return ""
+	case lookingDown:
+		from, was := g.trialN, g.holdX
+		if x >= was*0.99 {
+			g.hold(x)
+			if x >= was*1.05 {
+				return fmt.Sprintf("%d in flight now do %.0f a second where %d did %.0f", n, x, from, was)
+			}
+			return ""
+		}
+		g.gap = min(g.gap*2, 16*lookAround)
+		g.level = from
+		g.phase = holding
+		return ""
+	}
+	return ""
+}
+
+// grow multiplies the level, at most to where the CPUs would be full.
+func (g *Gradient) grow(n int, x float64, r Round) string {
+	next := n * rampFactor
+	what := ""
+	if r.Busy > 0.02 {
+		if full := int(math.Ceil(float64(n) / r.Busy * 1.5)); full < next {
+			next, what = full, "the CPUs are full"
+		}
+	}
+	if next > g.limit {
+		next, what = g.limit, g.why
+	}
+	if next < n+max(1, n/5) {
+		g.hold(x)
+		if what == "" {
+			what = "there is nothing to gain"
+		}
+		return fmt.Sprintf("%d in flight do %.0f a second; not more, because of this: %s", n, x, what)
+	}
+	g.level = next
+	return fmt.Sprintf("%d in flight did %.0f a second at %s each: on to %d", n, x, Short(r.Latency), next)
+}
+
+// mid goes on with the search, or ends it.
+func (g *Gradient) mid() {
+	if float64(g.highN) <= finer*float64(g.lowN) || g.highN-g.lowN < 2 {
+		g.level = g.lowN
+		g.hold(g.lowX)
+		return
+	}
+	g.level = int(math.Round(math.Sqrt(float64(g.lowN) * float64(g.highN))))
+}
+
+func (g *Gradient) found(r Round) string {
+	return fmt.Sprintf("%d in flight is the knee: %.0f a second, and more would only wait longer", g.level, g.lowX)
+}

@@ -1,0 +1,201 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+)
+
+// Window is what was seen while the number of workers stayed the same.
+type Window struct {
+	Wall     time.Duration
+	Workers  int           // as decided
+	Items    int           // finished
+	CPU      time.Duration // of the whole process
+	LockWait time.Duration // summed over goroutines, in the whole process
+	GCShare  float64       // of the CPU time; 0 if no collection ended
+	Latency  time.Duration // that runnable goroutines waited for a CPU, summed
+}
+
+func (w Window) rate() float64 { return float64(w.Items) / w.Wall.Seconds() }
+
+// busy is the share of the workers' time in which the process used a CPU.
+func (w Window) busy() float64 {
+	return float64(w.CPU) / (float64(w.Wall) * float64(max(1, w.Workers)))
+}
+
+func (w Window) lockShare() float64 {
+	return float64(w.LockWait) / (float64(w.Wall) * float64(max(1, w.Workers)))
+}
+
+// Scaler watches a CPU-bound run. While all is well it does nothing. When the
+// figures are suspicious (workers that idle or wait for locks, or a rate far
+// below what the first items promised) it tries half the workers for a moment,
+// twice, and stays there if that costs less than 10 % of the rate; and from
+// there it now and then tries twice as many. So the loss to trying is bounded,
+// and a wrong suspicion costs a few windows at half speed.
+type Scaler struct {
+	most  int     // workers allowed
+	cur   int     // workers settled on
+	base  float64 // items a second and worker promised by the pilot
+	state scalerState
+	high  float64 // rate with the larger number
+	agree int     // probes in a row that found the larger number useless
+	wait  int     // windows until the next suspicion counts
+	pause int     // what wait is set to next
+	why   string
+	last  Window // of the suspicion
+	cpu1  time.Duration
+}
+
+type scalerState uint8
+
+const (
+	steady scalerState = iota
+	tryingFewer
+	backToCompare
+	tryingMore
+)
+
+const (
+	// lossAllowed is what fewer workers may cost and still be better: the
+	// spared CPUs are worth it. It is the design's rule that doubling must
+	// bring 10 %.
+	lossAllowed = 0.10
+	// suspicious is the share of the promised rate below which a closer look
+	// is taken.
+	suspicious = 0.65
+	idleShare  = 0.6
+	lockShare  = 0.15
+	firstPause = 4
+	mostPause  = 256
+)
+
+// NewScaler starts with workers, of at most most. nanos is what an item took
+// alone, cpu its CPU time.
+func NewScaler(workers, most int, nanos float64, cpu time.Duration) *Scaler {
+	s := &Scaler{most: max(1, most), cur: max(1, workers), pause: firstPause, cpu1: cpu}
+	if nanos > 0 {
+		s.base = 1e9 / nanos
+	}
+	return s
+}
+
+// Verdict is what a step decides.
+type Verdict struct {
+	Workers int
+	Why     string // set when the plan changes, not for a probe
+	IO      bool   // the items wait rather than compute
+}
+
+// Settled is the number of workers the Scaler believes in, probes aside.
+func (s *Scaler) Settled() int { return s.cur }
+
+// Step takes a full window and says how many workers the next one has.
+func (s *Scaler) Step(w Window) Verdict {
+	if w.Items == 0 || w.Wall <= 0 {
+		return s.idle(w)
+	}
+	rate := w.rate()
+	switch s.state {
+	case tryingFewer:
+		if rate < (1-2*lossAllowed)*s.high {
+			return s.trust() // clearly slower: the workers are worth it
+		}
+		if rate >= (1-lossAllowed)*s.high {
+			s.agree++
+		} else {
+			return s.trust()
+		}
+		if s.agree >= 2 {
+			from := s.cur
+			s.cur = max(1, s.cur/2)
+			s.state, s.agree = steady, 0
+			s.pause = firstPause * 4
+			s.wait = s.pause
+			if s.cur > 1 {
+				s.wait = 0 // half again may do as well
+			}
+			s.why = fmt.Sprintf("%d workers were no faster than %d: %s", from, s.cur, s.cause())
+			return Verdict{Workers: s.cur, Why: s.why}
+		}
+		s.state = backToCompare
+		return Verdict{Workers: s.cur}
+	case backToCompare:
+		s.high = rate
+		s.state = tryingFewer
+		return Verdict{Workers: max(1, s.cur/2)}
+	case tryingMore:
+		more := min(s.most, s.cur*2)
+		s.state = steady
+		if rate >= (1+2*lossAllowed)*s.high {
+			from := s.cur
+			s.cur = more
+			s.wait = s.pause
+			s.why = fmt.Sprintf("%d workers are now %.1f times as fast as %d", more, rate/s.high, from)
+			return Verdict{Workers: s.cur, Why: s.why}
+		}
+		s.pause = min(mostPause, s.pause*2)
+		s.wait = s.pause
+		return Verdict{Workers: s.cur}
+	}
+	if s.wait > 0 {
+		s.wait--
+		return Verdict{Workers: s.cur}
+	}
+	if s.cur > 1 && s.suspects(w) {
+		if w.busy() < idleShare && w.lockShare() < lockShare && w.GCShare < 0.5 {
+			return Verdict{Workers: s.cur, IO: true, Why: fmt.Sprintf("the workers used the CPU %.0f %% of the time and waited for no lock: they wait for something else", 100*w.busy())}
+		}
+		s.last, s.high, s.state, s.agree = w, rate, tryingFewer, 0
+		return Verdict{Workers: max(1, s.cur/2)}
+	}
+	if s.cur < s.most {
+		s.high, s.state = rate, tryingMore
+		return Verdict{Workers: min(s.most, s.cur*2)}
+	}
+	return Verdict{Workers: s.cur}
+}
+
+// idle is a window in which nothing finished: long items, or long waits.
+func (s *Scaler) idle(w Window) Verdict {
+	if s.state == steady && w.Wall > 0 && w.busy() < 0.25 && w.lockShare() < lockShare && w.GCShare < 0.5 {
+		return Verdict{Workers: s.cur, IO: true, Why: fmt.Sprintf("the workers used the CPU %.0f %% of the time: they wait for something else", 100*w.busy())}
+	}
+	if s.state == steady {
+		return Verdict{Workers: s.cur}
+	}
+	s.state = steady
+	return s.trust()
+}
+
+func (s *Scaler) trust() Verdict {
+	s.state, s.agree = steady, 0
+	s.pause = min(mostPause, s.pause*4)
+	s.wait = s.pause
+	return Verdict{Workers: s.cur}
+}
+
+func (s *Scaler) suspects(w Window) bool {
+	return w.busy() < idleShare || w.lockShare() > lockShare ||
+		s.base > 0 && w.rate() < suspicious*s.base*float64(w.Workers)
+}
+
+// cause names what the evidence of the suspicious window points to.
+func (s *Scaler) cause() string {
+	w := s.last
+	perItem := time.Duration(0)
+	if w.Items > 0 {
+		perItem = w.CPU / time.Duration(w.Items)
+	}
+	switch {
+	case w.lockShare() > lockShare:
+		return fmt.Sprintf("they waited for mutexes %.0f %% of the time; share less, or lock for less", 100*w.lockShare())
+	case w.GCShare > 0.25:
+		return fmt.Sprintf("the garbage collector took %.0f %% of the CPU time; allocate less, or raise GOGC", 100*w.GCShare)
+	case w.busy() < idleShare:
+		return fmt.Sprintf("they used the CPU only %.0f %% of the time; they wait for each other or for other programs", 100*w.busy())
+	case s.cpu1 > 0 && perItem > s.cpu1*3/2:
+		return fmt.Sprintf("an item took %s of CPU time beside others, %s alone; they fight over memory or a shared cache line", Short(perItem), Short(s.cpu1))
+	}
+	return "the rate stayed the same"
+}
