@@ -71,7 +71,9 @@ func goContenders(w *work) []contender {
 	for _, n := range limits {
 		add("errgroup", fmt.Sprintf("SetLimit(%d)", n), simple(runErrgroup(n)))
 	}
-	add("conc/iter", "MapErr as it is", simple(runConc(0)))
+	if !w.waits { // as it is, it has GOMAXPROCS goroutines
+		add("conc/iter", "MapErr as it is", simple(runConc(0)))
+	}
 	for _, n := range limits {
 		if n != procs { // which is the default
 			add("conc/iter", fmt.Sprintf("MaxGoroutines: %d", n), simple(runConc(n)))

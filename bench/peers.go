@@ -184,7 +184,6 @@ type row struct {
 type trial struct {
 	setting string
 	elapsed time.Duration
-	err     error
 }
 
 func (r *row) elapsed() (ds []time.Duration) {
@@ -229,11 +228,16 @@ func measure(ctx context.Context, w *work, py *python, log io.Writer) ([]*row, e
 			if r.err != nil || r.python && !withPython || r.once && len(r.samples) > 0 {
 				continue
 			}
-			s, err := timeOne(ctx, r.contender, w, len(w.items), 1, py)
+			if err := ctx.Err(); err != nil {
+				return nil, context.Cause(ctx)
+			}
+			var s sample
+			if r.python {
+				s, err = py.time(ctx, r.contender, w)
+			} else if s, err = r.time(ctx, w, len(w.items)); err != nil {
+				return nil, err
+			}
 			if err != nil {
-				if !r.python || ctx.Err() != nil {
-					return nil, err
-				}
 				r.err = err
 				continue
 			}
@@ -243,52 +247,69 @@ func measure(ctx context.Context, w *work, py *python, log io.Writer) ([]*row, e
 	return rows, nil
 }
 
-func timeOne(ctx context.Context, c contender, w *work, n, tries int, py *python) (sample, error) {
-	if err := ctx.Err(); err != nil {
-		return sample{}, context.Cause(ctx)
-	}
-	if c.python {
-		return py.time(ctx, c, w, n, tries)
-	}
-	best := sample{elapsed: math.MaxInt64}
-	for begin := time.Now(); tries > 0 && time.Since(begin) < time.Second; tries-- {
-		s, err := c.time(ctx, w, n)
-		if err != nil {
-			return sample{}, err
-		}
-		if s.elapsed < best.elapsed {
-			best = s
-		}
-	}
-	return best, nil
-}
-
-// choosingTries is how often a setting runs, within a second, to be chosen.
-const choosingTries = 3
+// A setting runs up to choosingTries times to be chosen, but not again once
+// choosingTime has passed; the fastest counts. peers.py does the same.
+const (
+	choosingTries = 3
+	choosingTime  = 500 * time.Millisecond
+)
 
 // choose runs every setting and returns a row with the fastest for each peer.
 func choose(ctx context.Context, w *work, settings []contender, py *python) ([]*row, error) {
 	var rows []*row
-	best := map[*row]time.Duration{}
 	for _, c := range settings {
 		samePeer := func(r *row) bool { return r.peer == c.peer && r.reference == c.reference }
 		i := slices.IndexFunc(rows, samePeer)
 		if i < 0 {
 			i = len(rows)
 			rows = append(rows, &row{contender: c})
+			if c.python {
+				if err := rows[i].tryPython(ctx, w, settings, py); err != nil {
+					return nil, err
+				}
+			}
 		}
-		r := rows[i]
-		s, err := timeOne(ctx, c, w, w.probing, choosingTries, py)
-		if err != nil && (!c.python || ctx.Err() != nil) {
-			return nil, err
+		if c.python {
+			continue
 		}
-		r.tried = append(r.tried, trial{c.setting, s.elapsed, err})
-		if old, ok := best[r]; err == nil && (!ok || s.elapsed < old) {
-			best[r] = s.elapsed
-			r.contender = c
+		best := time.Duration(math.MaxInt64)
+		begin := time.Now()
+		for range choosingTries {
+			s, err := c.time(ctx, w, w.probing)
+			if err != nil {
+				return nil, err
+			}
+			best = min(best, s.elapsed)
+			if time.Since(begin) > choosingTime {
+				break
+			}
 		}
+		rows[i].try(c, best)
 	}
 	return rows, nil
+}
+
+// try notes what a setting took and keeps it if none was faster.
+func (r *row) try(c contender, elapsed time.Duration) {
+	if !slices.ContainsFunc(r.tried, func(t trial) bool { return t.elapsed <= elapsed }) {
+		r.contender = c
+	}
+	r.tried = append(r.tried, trial{c.setting, elapsed})
+}
+
+// tryPython runs all settings of the peer in one interpreter.
+func (r *row) tryPython(ctx context.Context, w *work, settings []contender, py *python) error {
+	elapsed, err := py.try(ctx, r.peer, w, w.probing)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for _, c := range settings {
+		if d, ok := elapsed[c.setting]; ok && c.python && c.peer == r.peer {
+			r.try(c, d)
+		}
+	}
+	r.err = err
+	return nil
 }
 
 // table prints the rows of one work, the fastest first.
@@ -298,16 +319,16 @@ func table(w *work, rows []*row) string {
 	b.WriteString("| peer | setting | median s | min–max s | ÷ Weft | start s | cold s | runs |\n")
 	b.WriteString("|---|---|--:|--:|--:|--:|--:|--:|\n")
 
-	ours := time.Duration(0)
+	var ours, fastest time.Duration
 	for _, r := range rows {
 		if r.peer == weftName {
-			ours = median(r.elapsed())
+			ours, fastest = median(r.elapsed()), slices.Min(r.elapsed())
 		}
 	}
 	rows = slices.Clone(rows)
 	slices.SortStableFunc(rows, func(a, b *row) int {
 		return cmp.Or(
-			compareBool(len(a.samples) == 0, len(b.samples) == 0),
+			compareBool(a.err != nil, b.err != nil),
 			cmp.Compare(median(a.elapsed()), median(b.elapsed())))
 	})
 	var ahead []string
@@ -316,8 +337,9 @@ func table(w *work, rows []*row) string {
 		if r.reference {
 			name += " (reference)"
 		}
-		if len(r.samples) == 0 {
-			fmt.Fprintf(&b, "| %s | %s | failed | %v | | | | 0 |\n", name, r.setting, r.err)
+		if r.err != nil {
+			fmt.Fprintf(&b, "| %s | %s | failed | %s | | | | %d |\n", name, r.setting,
+				strings.ReplaceAll(r.err.Error(), "|", "/"), len(r.samples))
 			continue
 		}
 		elapsed := r.elapsed()
@@ -328,7 +350,11 @@ func table(w *work, rows []*row) string {
 			name = "**" + name + "**"
 		} else if mid < ours && !r.reference {
 			ratio = "**" + ratio + "**"
-			ahead = append(ahead, r.peer)
+			who := r.peer
+			if slices.Max(elapsed) >= fastest {
+				who += " (by less than the spread)"
+			}
+			ahead = append(ahead, who)
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s–%s | %s | %s | %s | %d |\n", name, r.setting, seconds(mid),
 			seconds(slices.Min(elapsed)), seconds(slices.Max(elapsed)), ratio, seconds(start), seconds(start+mid), len(elapsed))
@@ -361,11 +387,7 @@ func settingsTried(w *work, rows []*row) string {
 		}
 		var tried []string
 		for _, t := range r.tried {
-			if t.err != nil {
-				tried = append(tried, t.setting+" failed")
-			} else {
-				tried = append(tried, t.setting+" "+seconds(t.elapsed))
-			}
+			tried = append(tried, t.setting+" "+seconds(t.elapsed))
 		}
 		fmt.Fprintf(&b, "- %s: %s\n", r.peer, strings.Join(tried, "; "))
 	}

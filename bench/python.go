@@ -149,30 +149,50 @@ func (p *python) describe(w *work) (string, error) {
 	return file, nil
 }
 
-// time runs the first n items of w, several times within a second if tries
-// says so, and returns the fastest. peers.py checks the results.
-func (p *python) time(ctx context.Context, c contender, w *work, n, tries int) (sample, error) {
+// time runs w once. peers.py checks the results.
+func (p *python) time(ctx context.Context, c contender, w *work) (s sample, err error) {
 	file, err := p.describe(w)
 	if err != nil {
-		return sample{}, err
+		return s, err
 	}
-	var got []sample
+	rows := 0
 	err = p.call(ctx, func(b []byte) error {
 		var row struct{ Start, Seconds float64 }
-		if err := json.Unmarshal(b, &row); err != nil {
-			return err
-		}
-		got = append(got, sample{fromSeconds(row.Start), fromSeconds(row.Seconds)})
-		return nil
-	}, "run", "--work", file, "--peer", c.peer, "--setting", c.setting,
-		"--items", strconv.Itoa(n), "--tries", strconv.Itoa(tries))
-	if err == nil && len(got) != 1 {
-		err = fmt.Errorf("%d results", len(got))
+		rows++
+		err := json.Unmarshal(b, &row)
+		s = sample{fromSeconds(row.Start), fromSeconds(row.Seconds)}
+		return err
+	}, "run", "--work", file, "--peer", c.peer, "--setting", c.setting)
+	if err == nil && (rows != 1 || s.elapsed <= 0) {
+		err = fmt.Errorf("%d results", rows)
 	}
 	if err != nil {
-		return sample{}, fmt.Errorf("%s, %s on %s: %w", c.peer, c.setting, w.name, err)
+		return s, fmt.Errorf("%s, %s on %s: %w", c.peer, c.setting, w.name, err)
 	}
-	return got[0], nil
+	return s, nil
+}
+
+// try runs the first n items of w with each setting of a peer and returns how
+// long each took.
+func (p *python) try(ctx context.Context, peer string, w *work, n int) (map[string]time.Duration, error) {
+	file, err := p.describe(w)
+	if err != nil {
+		return nil, err
+	}
+	elapsed := map[string]time.Duration{}
+	err = p.call(ctx, func(b []byte) error {
+		var row struct {
+			Setting string
+			Seconds float64
+		}
+		err := json.Unmarshal(b, &row)
+		elapsed[row.Setting] = fromSeconds(row.Seconds)
+		return err
+	}, "run", "--work", file, "--peer", peer, "--items", strconv.Itoa(n), "--tries", strconv.Itoa(choosingTries))
+	if err != nil {
+		return nil, fmt.Errorf("%s on %s: %w", peer, w.name, err)
+	}
+	return elapsed, nil
 }
 
 func fromSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

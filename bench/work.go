@@ -62,9 +62,9 @@ func noopWork(n int) *work {
 		title:        fmt.Sprintf("%d no-ops", n),
 		about:        "A function that returns its argument: all that is left is what the library costs.",
 		kind:         "noop",
-		probing:      n,
+		probing:      max(n/5, min(n, 1000)),
 		rounds:       15,
-		pythonRounds: 5,
+		pythonRounds: 3,
 		start: func() (itemFunc, func()) {
 			return func(_ context.Context, x int) (uint64, error) { return uint64(x), nil }, func() {}
 		},
@@ -87,7 +87,7 @@ func tinyWork(n int, rate float64) *work {
 	w.about = "The case that ray's documentation gives for tasks that are too small " +
 		"(there `time.sleep(1e-5)`, which takes about 16 µs), as CPU work."
 	w.probing = n
-	w.rounds, w.pythonRounds = 15, 5
+	w.rounds, w.pythonRounds = 15, 3
 	return w
 }
 
@@ -105,7 +105,7 @@ func tailWork(n int, rate float64) *work {
 		"mean %.3f ms, longest %.1f ms, %.2f s in all, so %.2f s for %d workers in perfect balance.",
 		float64(sum)/float64(n)/1e3, float64(longest)/1e3, float64(sum)/1e6,
 		float64(sum)/1e6/float64(runtime.GOMAXPROCS(0)), runtime.GOMAXPROCS(0))
-	w.probing = max(n/5, min(n, 100))
+	w.probing = max(n/10, min(n, 100))
 	w.rounds, w.pythonRounds = 5, 3
 	return w
 }
@@ -242,11 +242,11 @@ type calibration struct {
 // calibrate measures spin. Each figure is the fastest of several tries: what
 // disturbs one can only make it slower.
 func calibrate(workers int) calibration {
-	alone := spinRate(20, 2*time.Millisecond)
+	alone := spinRate(150, 2*time.Millisecond)
 	rates := make([]float64, workers)
 	var wg sync.WaitGroup
 	for i := range rates {
-		wg.Go(func() { rates[i] = spinRate(10, 5*time.Millisecond) })
+		wg.Go(func() { rates[i] = spinRate(60, 5*time.Millisecond) })
 	}
 	wg.Wait()
 	sum := 0.0
@@ -260,7 +260,7 @@ func spinRate(tries int, each time.Duration) float64 {
 	best, n := 0.0, 100_000
 	for range tries {
 		start := time.Now()
-		spin(n)
+		runtime.KeepAlive(spin(n))
 		d := time.Since(start)
 		rate := float64(n) / (float64(d) / 1e3)
 		best = max(best, rate)
