@@ -54,7 +54,9 @@ type Measured struct {
 	// Sampled is the number of items behind the figures.
 	Sampled int `json:"sampled"`
 	// Item is the wall time of one item.
-	Item time.Duration `json:"item_ns"`
+	Item time.Duration `json:"-"`
+	// ItemNanos is the same in nanoseconds, with the part below one.
+	ItemNanos float64 `json:"item_ns"`
 	// ItemCPU is the CPU time of one item.
 	ItemCPU time.Duration `json:"item_cpu_ns"`
 	// CPUShare is CPU time over wall time, from 0 to 1.

@@ -46,3 +46,6 @@ func Borrow(ctx context.Context) *Slot {
 
 // Return gives a borrowed slot back.
 func (s *Slot) Return() { s.lent.Store(false) }
+
+// Held tells whether the worker holds a slot.
+func (s *Slot) Held() bool { return s.held.Load() }

@@ -1,9 +1,9 @@
 package pilot
 
 import (
+	"bytes"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,22 +27,28 @@ func CPUOf(tid int) time.Duration {
 	return clock(int32(^tid<<3 | 6))
 }
 
-// RunDelay returns how long the thread stood ready without being given a CPU,
-// 0 where the kernel does not tell. Costs some microseconds.
-func RunDelay(tid int) time.Duration {
-	b, err := os.ReadFile("/proc/self/task/" + strconv.Itoa(tid) + "/schedstat")
+// Blocked tells whether a thread of this process sleeps in the kernel, rather
+// than running or standing ready for a CPU that another program has. Costs
+// some microseconds.
+func Blocked(tid int) bool {
+	b, err := os.ReadFile("/proc/self/task/" + strconv.Itoa(tid) + "/stat")
 	if err != nil {
+		return false
+	}
+	// The state follows the command's name, which is in parentheses and may
+	// hold any character.
+	i := bytes.LastIndexByte(b, ')')
+	return i >= 0 && i+2 < len(b) && b[i+2] != 'R'
+}
+
+// Waits returns how often the calling thread has given up its CPU to wait.
+// Being preempted does not count. Costs a third of a microsecond.
+func Waits() int64 {
+	var ru unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &ru) != nil {
 		return 0
 	}
-	f := strings.Fields(string(b))
-	if len(f) < 2 {
-		return 0
-	}
-	ns, err := strconv.ParseInt(f[1], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(ns)
+	return int64(ru.Nvcsw)
 }
 
 // ProcessCPU returns the CPU time of all threads of this process.

@@ -15,7 +15,8 @@ const HasThreadCPU = false
 func ThreadCPU() time.Duration    { return 0 }
 func ThreadID() int               { return 0 }
 func CPUOf(tid int) time.Duration { return 0 }
-func RunDelay(int) time.Duration  { return 0 }
+func Blocked(int) bool            { return false }
+func Waits() int64                { return 0 }
 
 // ProcessCPU returns the CPU time of all threads of this process.
 func ProcessCPU() time.Duration {

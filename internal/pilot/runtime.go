@@ -12,6 +12,7 @@ type Counters struct {
 	Live      int64         // bytes in heap objects, dead ones not yet swept included
 	LockWait  time.Duration // goroutines' waiting for sync mutexes, summed
 	GC, CPU   float64       // CPU seconds of the collector and of all; they move when a collection ends
+	Running   int64         // goroutines that run or could run now, the caller included
 }
 
 var samples = sync.Pool{New: func() any {
@@ -21,6 +22,8 @@ var samples = sync.Pool{New: func() any {
 		{Name: "/sync/mutex/wait/total:seconds"},
 		{Name: "/cpu/classes/gc/total:cpu-seconds"},
 		{Name: "/cpu/classes/total:cpu-seconds"},
+		{Name: "/sched/goroutines/running:goroutines"},
+		{Name: "/sched/goroutines/runnable:goroutines"},
 	}
 	return &s
 }}
@@ -37,6 +40,7 @@ func Read() Counters {
 		LockWait:  time.Duration(s[2].Value.Float64() * 1e9),
 		GC:        s[3].Value.Float64(),
 		CPU:       s[4].Value.Float64(),
+		Running:   int64(s[5].Value.Uint64() + s[6].Value.Uint64()),
 	}
 	samples.Put(p)
 	return c

@@ -64,6 +64,9 @@ func (e *Estimator) Blocks() int { return e.n }
 func (e *Estimator) Estimate() Estimate {
 	k := min(e.n, window)
 	est := Estimate{Items: e.seen, Share: 1, Bytes: e.bytes}
+	if e.known {
+		est.Share = min(1, max(0, float64(e.cpu)/float64(e.wall)))
+	}
 	if k == 0 {
 		return est
 	}
@@ -97,9 +100,6 @@ func (e *Estimator) Estimate() Estimate {
 			v += d * d * e.items[i]
 		}
 		est.Spread = math.Sqrt(v/sumItems) / est.Nanos
-	}
-	if e.known {
-		est.Share = min(1, max(0, float64(e.cpu)/float64(e.wall)))
 	}
 	est.CPU = time.Duration(est.Nanos * est.Share)
 	return est

@@ -11,6 +11,7 @@ import (
 type Round struct {
 	Items    int           // finished
 	Latency  time.Duration // mean, from start to finish
+	Rate     float64       // items finished a second meanwhile, those started before included
 	Busy     float64       // CPU time of the process over what its CPUs could give, 0 to 1
 	BackOffs int           // items that asked to back off
 	Limited  string        // what else kept items from starting: "the rate limit", ...; "" if nothing
@@ -101,6 +102,16 @@ func (g *Gradient) Halve() string {
 	return fmt.Sprintf("the other side asked to back off: from %d in flight to %d", from, g.level)
 }
 
+// throughput is by Little's law, which a short round tells exactly, unless
+// what was really finished disagrees: then items waited outside, for a CPU.
+func (r Round) throughput(level int) float64 {
+	x := float64(level) / r.Latency.Seconds()
+	if r.Rate > 0 && r.Rate < 0.6*x {
+		return r.Rate
+	}
+	return x
+}
+
 func (g *Gradient) hold(x float64) {
 	g.phase, g.held, g.holdX = holding, 0, x
 }
@@ -111,7 +122,7 @@ func (g *Gradient) Step(r Round) string {
 	if r.Items == 0 || r.Latency <= 0 {
 		return ""
 	}
-	n, x := g.level, float64(g.level)/r.Latency.Seconds()
+	n, x := g.level, r.throughput(g.level)
 	if r.Limited != "" {
 		// More in flight would only wait: what is there is enough.
 		return ""

@@ -10,17 +10,25 @@ type Window struct {
 	Wall     time.Duration
 	Workers  int           // as decided
 	Items    int           // finished
+	InItems  time.Duration // that the workers spent in these items, summed
 	CPU      time.Duration // of the whole process
 	LockWait time.Duration // summed over goroutines, in the whole process
 	GCShare  float64       // of the CPU time; 0 if no collection ended
-	Latency  time.Duration // that runnable goroutines waited for a CPU, summed
+	Running  float64       // workers that ran or could run, on average over the looks
 }
 
-func (w Window) rate() float64 { return float64(w.Items) / w.Wall.Seconds() }
+// rate is the items a second. It is told from the time inside the items, not
+// from the length of the window: chunks are counted when they end, and a
+// window has few of them.
+func (w Window) rate() float64 {
+	return float64(w.Items) / w.InItems.Seconds() * float64(w.Workers)
+}
 
-// busy is the share of the workers' time in which the process used a CPU.
+// busy is the share of the workers' time in which they computed, or would
+// have if other programs had left them a CPU.
 func (w Window) busy() float64 {
-	return float64(w.CPU) / (float64(w.Wall) * float64(max(1, w.Workers)))
+	n := float64(max(1, w.Workers))
+	return max(float64(w.CPU)/(float64(w.Wall)*n), w.Running/n)
 }
 
 func (w Window) lockShare() float64 {
@@ -92,7 +100,7 @@ func (s *Scaler) Settled() int { return s.cur }
 
 // Step takes a full window and says how many workers the next one has.
 func (s *Scaler) Step(w Window) Verdict {
-	if w.Items == 0 || w.Wall <= 0 {
+	if w.Items == 0 || w.Wall <= 0 || w.InItems <= 0 {
 		return s.idle(w)
 	}
 	rate := w.rate()

@@ -1,0 +1,113 @@
+package weft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	firstDelay = 100 * time.Millisecond
+	mostDelay  = 30 * time.Second
+)
+
+// retryDelay is how long to wait before attempt n+1: doubled each time, half
+// of it random.
+func retryDelay(n int) time.Duration {
+	d := mostDelay
+	if n < 20 {
+		d = min(d, firstDelay<<(n-1))
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// timeoutError is the cause with which an item's context ends.
+type timeoutError struct{ after time.Duration }
+
+func (e timeoutError) Error() string   { return fmt.Sprintf("timed out after %v", e.after) }
+func (e timeoutError) Timeout() bool   { return true }
+func (e timeoutError) Is(t error) bool { return t == context.DeadlineExceeded } //nolint:errorlint // that is what Is is for
+
+// attempts calls one item, with its time limit, at the rate, and again after
+// a failure if the options say so.
+func (r *run) attempts(ctx context.Context, w *worker, call func(context.Context) error) error {
+	for n := 1; ; n++ {
+		if r.rate != nil {
+			waited, ok := r.rate.wait(ctx)
+			if !ok {
+				return context.Cause(ctx)
+			}
+			if waited {
+				r.io.paced.Add(1)
+			}
+		}
+		w.epoch = r.io.epoch.Load()
+		err := r.attempt(ctx, w, call)
+		if err == nil || n >= max(1, r.cfg.attempts) || ctx.Err() != nil {
+			return err
+		}
+		delay := retryDelay(n)
+		if b, ok := errors.AsType[BackOff](err); ok {
+			r.backOff(w, b)
+			delay = max(delay, b.After)
+		}
+		r.retry.Add(1)
+		if !pause(ctx, delay) {
+			return err
+		}
+	}
+}
+
+func (r *run) attempt(ctx context.Context, w *worker, call func(context.Context) error) error {
+	begin := time.Now()
+	defer func() { w.busy += time.Since(begin) }()
+	if r.cfg.timeout <= 0 {
+		return call(ctx)
+	}
+	late := timeoutError{r.cfg.timeout}
+	ctx, cancel := context.WithTimeoutCause(ctx, r.cfg.timeout, late)
+	defer cancel()
+	err := call(ctx)
+	if err != nil && context.Cause(ctx) == error(late) { //nolint:errorlint // the very same value
+		if errors.Is(err, context.DeadlineExceeded) {
+			return late
+		}
+		return fmt.Errorf("%w: %w", late, err)
+	}
+	return err
+}
+
+// pacer spreads starts evenly: the generic cell rate algorithm (ITU-T I.371)
+// with a tolerance that makes up for the coarseness of timers.
+type pacer struct {
+	mu       sync.Mutex
+	interval time.Duration
+	next     time.Time
+}
+
+// paceSlack is how far starts may catch up after a late timer.
+const paceSlack = 5 * time.Millisecond
+
+func newPacer(perSecond float64) *pacer {
+	return &pacer{interval: max(1, time.Duration(float64(time.Second)/perSecond))}
+}
+
+// wait returns when the next start is due; ok is false when ctx ended before.
+func (p *pacer) wait(ctx context.Context) (waited, ok bool) {
+	p.mu.Lock()
+	now := time.Now()
+	if earliest := now.Add(-paceSlack); p.next.Before(earliest) {
+		p.next = now
+	}
+	due := p.next
+	p.next = due.Add(p.interval)
+	p.mu.Unlock()
+	d := due.Sub(now)
+	if d <= 0 {
+		return false, ctx.Err() == nil
+	}
+	return true, pause(ctx, d)
+}

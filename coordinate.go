@@ -1,0 +1,233 @@
+package weft
+
+import (
+	"context"
+	"time"
+
+	"github.com/weft-go/weft/internal/pilot"
+	"github.com/weft-go/weft/internal/plan"
+)
+
+const (
+	firstLook = 500 * time.Microsecond
+	cpuLook   = 5 * time.Millisecond
+	slowLook  = 10 * time.Millisecond
+	// fullWindow is the least time over which rates are compared.
+	fullWindow = 5 * time.Millisecond
+	// longWindow is when a window ends though little was finished.
+	longWindow = 100 * time.Millisecond
+)
+
+// coordinate waits for the run to end. Meanwhile it looks at the figures,
+// feeds them to the planner and does what it says.
+func (r *run) coordinate(ctx context.Context) {
+	r.every.Store(int64(firstLook))
+	var look <-chan time.Time
+	var timer *time.Timer
+	if r.n != 1 {
+		timer = time.NewTimer(firstLook)
+		defer timer.Stop()
+		look = timer.C
+	}
+	stop := ctx.Done()
+	var win cpuWindow
+	for {
+		select {
+		case <-r.done:
+			return
+		case <-stop:
+			stop = nil
+			r.halt(context.Cause(ctx))
+		case <-look:
+			next := r.look(&win)
+			r.every.Store(int64(next))
+			r.looked.Store(int64(r.now()))
+			timer.Reset(next)
+		}
+	}
+}
+
+// look is one look at the figures. It returns when to look again.
+func (r *run) look(win *cpuWindow) time.Duration {
+	now := r.now()
+	r.watchMemory(now)
+	r.mu.Lock()
+	planned := r.planned
+	r.mu.Unlock()
+	var next time.Duration
+	switch {
+	case !planned:
+		next = r.watchFirst(now)
+	case plan.Mode(r.mode.Load()) == plan.IO:
+		next = r.lookIO(now)
+	default:
+		next = r.lookCPU(now, win)
+	}
+	if r.live.Load() < r.target.Load() {
+		r.grow()
+	}
+	return next
+}
+
+// watchFirst looks into a pilot item that takes long: the plain loop must not
+// hold up the others until it is over.
+func (r *run) watchFirst(now time.Duration) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.first
+	began := w.began.Load()
+	if began == unknownStart {
+		// Known to run since the last look if nothing was finished since.
+		if n := r.counted.Load(); n != r.seen || r.seenAt == 0 {
+			r.seen, r.seenAt = n, now
+			return firstLook
+		}
+		began = int64(r.seenAt)
+	}
+	if r.planned || began < 0 || r.meter != nil {
+		return firstLook
+	}
+	running := now - time.Duration(began)
+	if running < longItem {
+		return firstLook
+	}
+	if w.size.Load() > 1 {
+		w.stop.Store(true)
+	}
+	tid := int(w.tid.Load())
+	if tid != 0 {
+		wall := time.Duration(r.inItems.Load()) + running
+		r.measureShare(w, pilot.CPUOf(tid), wall, !pilot.Blocked(tid))
+	}
+	est := r.est.Estimate()
+	items := r.counted.Load()
+	est.Nanos = float64(r.inItems.Load()+int64(running)) / float64(items+1)
+	est.Wall = time.Duration(est.Nanos)
+	if tid == 0 {
+		// Not locked to a thread any more, or no thread clock here: if the
+		// whole process hardly computes, neither does this item.
+		wall := float64(now)
+		est.Share = min(1, float64(pilot.ProcessCPU()-r.cpu0)/wall)
+	}
+	est.CPU = time.Duration(est.Nanos * est.Share)
+	est.Items = int(items) + 1
+	est.Bytes = r.memory.perItem()
+	a := r.ask(est)
+	r.answer, r.settled = a, est
+	if r.explain {
+		r.planned = true
+		r.haltLocked(errExplained)
+		return slowLook
+	}
+	if a.Mode != plan.Plain {
+		r.adopt(a, a.Reason)
+		return firstLook
+	}
+	return min(slowLook, max(firstLook, running/2))
+}
+
+// cpuWindow is where the window that is being measured began.
+type cpuWindow struct {
+	open    bool
+	at      time.Duration
+	workers int32
+	counted int64
+	inItems int64
+	cpu     time.Duration
+	counts  pilot.Counters
+	looks   int
+	running float64 // goroutines beside the coordinator, summed over the looks
+}
+
+func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
+	live := r.live.Load()
+	if r.meter != nil && !r.fixed {
+		if r.judgeCharges() {
+			return firstLook
+		}
+	}
+	if r.scaler == nil {
+		return slowLook
+	}
+	if !win.open || live != win.workers || live > r.target.Load() {
+		*win = cpuWindow{
+			open: true, at: now, workers: live, counted: r.counted.Load(), inItems: r.inItems.Load(),
+			cpu: r.cpuTime(), counts: pilot.Read(),
+		}
+		return cpuLook
+	}
+	counts := pilot.Read()
+	win.looks++
+	win.running += float64(min(int64(live), counts.Running-1))
+	wall, items := now-win.at, r.counted.Load()-win.counted
+	if wall < fullWindow || items < 4*int64(live) && wall < longWindow {
+		return cpuLook
+	}
+	v := r.scaler.Step(plan.Window{
+		Wall: wall, Workers: int(live), Items: int(items),
+		InItems:  time.Duration(r.inItems.Load() - win.inItems),
+		CPU:      r.cpuTime() - win.cpu,
+		LockWait: counts.LockWait - win.counts.LockWait,
+		GCShare:  pilot.GCShare(win.counts, counts),
+		Running:  win.running / float64(win.looks),
+	})
+	win.open = false
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v.IO {
+		share := min(1, float64(r.cpuTime())/float64(now)/float64(live))
+		r.note(int(live), v.Why)
+		limit, _ := r.mostInFlight()
+		r.toIO(min(limit, max(int(live)*2, plan.FirstInFlight(share, r.want))))
+		return firstLook
+	}
+	if v.Why != "" {
+		r.note(v.Workers, v.Why)
+	}
+	limit, _ := r.mostInFlight()
+	r.target.Store(int32(min(v.Workers, limit)))
+	return cpuLook
+}
+
+// judgeCharges looks at items that run elsewhere: if they mostly wait, more
+// of them may run at once.
+func (r *run) judgeCharges() bool {
+	sum := r.meter.Sum()
+	if sum.Items < int64(r.live.Load()) || sum.Wall <= 0 {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	share := min(1, float64(sum.CPU)/float64(sum.Wall))
+	r.settled.Items = int(sum.Items)
+	r.settled.Nanos = float64(sum.Wall) / float64(sum.Items)
+	r.settled.Wall = time.Duration(r.settled.Nanos)
+	r.settled.CPU = sum.CPU / time.Duration(sum.Items)
+	r.settled.Share = share
+	r.memory.item(sum.PeakBytes)
+	if share >= chargedBound {
+		return false
+	}
+	a := r.ask(r.settled)
+	if a.Mode != plan.IO {
+		return false
+	}
+	r.answer = a
+	r.note(a.Workers, a.Reason)
+	r.toIO(max(a.Workers, int(r.live.Load())))
+	return true
+}
+
+// chargedBound is the CPU share below which items that run elsewhere count as
+// waiting. Lower than for functions: a process also waits for its own start.
+const chargedBound = 0.7
+
+// cpuTime is the CPU time that the run has used, as far as it can be told
+// from the process's, plus what was charged from outside.
+func (r *run) cpuTime() time.Duration {
+	t := pilot.ProcessCPU() - r.cpu0
+	if r.meter != nil {
+		t += r.meter.Sum().CPU
+	}
+	return t
+}

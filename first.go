@@ -1,0 +1,193 @@
+package weft
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/weft-go/weft/internal/budget"
+	"github.com/weft-go/weft/internal/pilot"
+	"github.com/weft-go/weft/internal/plan"
+)
+
+const (
+	// firstCheck is the time in items after which the pilot first asks for a
+	// decision, given four blocks or enoughWork; it asks again each time it has
+	// doubled.
+	firstCheck = 20 * time.Microsecond
+	enoughWork = 500 * time.Microsecond
+	// blockAim is how long a block of the plain loop should take: long enough
+	// that its clock reading (50 ns) does not count, short enough that a plan
+	// can change and a cancel is seen.
+	blockAim = 100 * time.Microsecond
+	// sampling is how long worker 0 stays locked to its thread at most.
+	sampling = 2 * time.Millisecond
+	// longItem is when the coordinator looks into an item that is running.
+	longItem = time.Millisecond
+	// explained is how long Explain measures.
+	explained = 20 * time.Millisecond
+)
+
+// nextBlock doubles the block until it takes long enough.
+func nextBlock(block, ran int, took time.Duration) int {
+	switch {
+	case took < blockAim/4:
+		return min(2*block, 1<<20)
+	case took > blockAim && ran > 0:
+		return max(1, min(block, int(float64(ran)*float64(blockAim)/float64(took))))
+	}
+	return block
+}
+
+// firstItems is the pilot: worker 0 runs items one block after the other,
+// as the plain loop would, until a decision says otherwise.
+func (r *run) firstItems(w *worker) {
+	if r.meter != nil {
+		// The items run elsewhere and are charged when they end. Until then:
+		// one for each CPU, as xargs -P and joblib do.
+		r.mu.Lock()
+		r.adopt(plan.Answer{
+			Mode: plan.CPU, Workers: r.allowed(r.want),
+			Reason: "the items run in processes of their own: starts with one for each CPU slot and measures them",
+		}, "")
+		r.mu.Unlock()
+		return
+	}
+	w.sampleThread()
+	defer w.releaseThread()
+	block := 1
+	if r.cfg.chunk > 0 {
+		block = r.cfg.chunk
+	}
+	check := firstCheck
+	now := r.now()
+	locked := now
+	for !r.stopped.Load() {
+		took, ok := r.turn(w, block, &now)
+		if !ok {
+			return
+		}
+		r.mu.Lock()
+		r.est.Add(w.ran, took)
+		decided := r.planned
+		in := time.Duration(r.inItems.Load())
+		if !decided && in >= check && (r.est.Blocks() >= 4 || in >= enoughWork) {
+			if w.tid.Load() != 0 {
+				cpu, waits := pilot.ThreadCPU(), pilot.Waits()
+				r.measureShare(w, cpu, in, waits == w.waits.Load())
+			}
+			decided = r.consider(now)
+			check = 2 * in
+		}
+		r.mu.Unlock()
+		if decided {
+			return
+		}
+		if now-locked > sampling {
+			w.releaseThread()
+		}
+		if r.cfg.chunk == 0 {
+			block = nextBlock(block, w.ran, took)
+		}
+	}
+}
+
+// measureShare tells the estimator that items which took wall on the clock
+// had cpu of CPU time on worker 0's thread. If the thread never waited by its
+// own will, what is missing went to other programs: it would have computed.
+func (r *run) measureShare(w *worker, cpu, wall time.Duration, neverWaited bool) {
+	cpu -= time.Duration(w.cpu.Load())
+	if neverWaited {
+		cpu = wall
+	}
+	r.est.CPU(cpu, wall)
+	counts := pilot.Read()
+	if items := r.counted.Load(); items > 0 {
+		allocated := (counts.Allocated - r.count0.Allocated) / items
+		r.memory.item(min(allocated, max(0, counts.Live-r.count0.Live)))
+	}
+}
+
+// consider asks for a decision and carries it out. It returns true when the
+// pilot is over. Called with r.mu held.
+func (r *run) consider(now time.Duration) bool {
+	if r.planned {
+		return true
+	}
+	est := r.est.Estimate()
+	est.Bytes = r.memory.perItem()
+	a := r.ask(est)
+	r.answer, r.settled = a, est
+	if r.explain {
+		if now >= explained {
+			r.planned = true
+			r.haltLocked(errExplained)
+			return true
+		}
+		return false
+	}
+	if a.Mode == plan.Plain {
+		return false
+	}
+	r.adopt(a, a.Reason)
+	return true
+}
+
+func (r *run) ask(est plan.Estimate) plan.Answer {
+	left := r.src.left()
+	if r.n < 0 {
+		left = -1
+	}
+	if left == 0 {
+		return plan.Answer{Mode: plan.Plain, Workers: 1, Reason: fmt.Sprintf("all %d items were done before a decision was due", r.n)}
+	}
+	limit, _ := r.mostInFlight()
+	return plan.Decide(plan.Question{Estimate: est, Remaining: left, Workers: r.want, Limit: limit})
+}
+
+// adopt ends the pilot with a decision. Called with r.mu held.
+func (r *run) adopt(a plan.Answer, why string) {
+	r.planned = true
+	r.answer = a
+	if r.settled.Items == 0 {
+		r.settled = r.est.Estimate()
+	}
+	r.note(a.Workers, why)
+	switch a.Mode {
+	case plan.CPU:
+		if r.settled.Nanos > 0 {
+			r.nanos.Store(max(1, int64(min(r.settled.Nanos, 1e15)*1e3)))
+		}
+		r.scaler = plan.NewScaler(a.Workers, a.Workers, r.settled.Nanos, r.settled.CPU)
+		r.mode.Store(int32(plan.CPU))
+		r.target.Store(int32(a.Workers))
+	case plan.IO:
+		r.toIO(a.Workers)
+	}
+}
+
+// toIO turns to many items in flight. Called with r.mu held.
+func (r *run) toIO(level int) {
+	limit, why := r.mostInFlight()
+	r.io.gradient = plan.NewGradient(level, limit, why)
+	r.io.reset(r.now(), r.counted.Load(), r.cpuTime())
+	r.mode.Store(int32(plan.IO))
+	// Workers that mostly wait hold no CPU slot; the run keeps one.
+	for _, w := range r.workers {
+		w.slot.Hold(false)
+	}
+	if r.holds > 1 {
+		budget.Shared.Release(r.holds - 1)
+		r.holds = 1
+	}
+	r.target.Store(int32(r.io.gradient.Level()))
+}
+
+// note records a change of plan. Called with r.mu held.
+func (r *run) note(workers int, why string) {
+	if why == "" || len(r.changes) >= mostDecisions {
+		return
+	}
+	r.changes = append(r.changes, Decision{At: r.now(), Workers: workers, Why: why})
+}
+
+const mostDecisions = 200

@@ -1,0 +1,144 @@
+package weft
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weft-go/weft/internal/plan"
+)
+
+// ioFigures is what is measured while items wait: per epoch, which is a time
+// with the same number in flight. Items that span two epochs do not count.
+type ioFigures struct {
+	gradient *plan.Gradient // used by the coordinator only
+	epoch    atomic.Int64
+	items    atomic.Int64
+	latency  atomic.Int64
+	backOffs atomic.Int64
+	paced    atomic.Int64 // items that waited for the rate limit
+	began    time.Duration
+	counted  int64
+	cpu      time.Duration
+}
+
+func (f *ioFigures) add(items int, took time.Duration) {
+	f.items.Add(int64(items))
+	f.latency.Add(int64(took))
+}
+
+func (f *ioFigures) reset(now time.Duration, counted int64, cpu time.Duration) {
+	f.epoch.Add(1)
+	f.items.Store(0)
+	f.latency.Store(0)
+	f.backOffs.Store(0)
+	f.paced.Store(0)
+	f.began, f.counted, f.cpu = now, counted, cpu
+}
+
+func (r *run) lookIO(now time.Duration) time.Duration {
+	f := &r.io
+	g := f.gradient
+	items, latency := f.items.Load(), time.Duration(f.latency.Load())
+	why := ""
+	switch {
+	case f.backOffs.Load() > 0:
+		why = g.Halve()
+	case items < int64(g.Enough()):
+		if limit, what := r.mostInFlight(); limit < g.Level() {
+			g.Cap(limit, what)
+			r.target.Store(int32(g.Level()))
+		}
+		if items == 0 {
+			return firstLook
+		}
+		return clamp(latency/time.Duration(items)/4, firstLook, cpuLook)
+	default:
+		wall := now - f.began
+		round := plan.Round{Items: int(items), Latency: latency / time.Duration(items)}
+		if wall > 0 {
+			round.Rate = float64(r.counted.Load()-f.counted) / wall.Seconds()
+			round.Busy = float64(r.cpuTime()-f.cpu) / float64(wall) / float64(r.cpus.Effective)
+		}
+		switch {
+		case f.paced.Load() > items/2:
+			round.Limited = "the rate limit"
+		case int(r.live.Load())*10 < g.Level()*9:
+			round.Limited = "the input"
+		}
+		g.Cap(r.mostInFlight())
+		why = g.Step(round)
+	}
+	f.reset(now, r.counted.Load(), r.cpuTime())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.note(g.Level(), why)
+	r.target.Store(int32(g.Level()))
+	return firstLook
+}
+
+func clamp(d, lo, hi time.Duration) time.Duration { return max(lo, min(hi, d)) }
+
+// backOff obeys an item that asked for less.
+func (r *run) backOff(w *worker, b BackOff) {
+	if w != nil && w.epoch == r.io.epoch.Load() {
+		// One halving an epoch: a burst of refusals is one message.
+		r.io.backOffs.Add(1)
+	}
+	if b.After > 0 {
+		r.gate.close(time.Now().Add(min(b.After, time.Hour)))
+	}
+}
+
+// gate keeps items from starting until a moment has come.
+type gate struct {
+	until atomic.Int64 // Unix nanoseconds, 0 if open
+	once  sync.Once
+}
+
+func (g *gate) shut() bool { return g.until.Load() != 0 }
+
+func (g *gate) close(until time.Time) {
+	for {
+		old := g.until.Load()
+		if old >= until.UnixNano() || g.until.CompareAndSwap(old, until.UnixNano()) {
+			return
+		}
+	}
+}
+
+func (g *gate) open() { g.until.Store(0) }
+
+// wait returns when the gate is open, false when ctx ended before.
+func (g *gate) wait(ctx context.Context) bool {
+	for {
+		until := g.until.Load()
+		if until == 0 {
+			return ctx.Err() == nil
+		}
+		d := time.Until(time.Unix(0, until))
+		if d <= 0 {
+			g.until.CompareAndSwap(until, 0)
+			continue
+		}
+		if !pause(ctx, d) {
+			return false
+		}
+	}
+}
+
+// pause waits for d, or returns false when ctx ends.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,228 @@
+package weft
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weft-go/weft/internal/memory"
+	"github.com/weft-go/weft/internal/pilot"
+	"github.com/weft-go/weft/internal/plan"
+)
+
+const (
+	// worthCounting is the size from which an item's memory can matter.
+	worthCounting = 64 << 10
+	// largeGrowth is when a run without a limit of its own begins to look
+	// what the machine has left.
+	largeGrowth = 256 << 20
+	memoryLook  = 2 * time.Millisecond
+	// patience is how many looks in a row one item alone may be past the
+	// budget, after a collection, before the run fails.
+	patience = 10
+)
+
+// memoryAccount is the run's memory: the budget, what an item takes, what is
+// in use.
+type memoryAccount struct {
+	explicit bool  // MemoryLimit was given
+	limit    int64 // 0 while unknown
+	source   string
+	user     int64 // MemoryPerItem
+	base     int64 // what the process held at the start
+	measured atomic.Int64
+	fits     atomic.Int64 // items that the budget has room for, 0 if not known to matter
+
+	// The rest belongs to the coordinator.
+	looked  time.Duration
+	peak    atomic.Int64
+	over    int
+	squeeze bool
+	failed  error // set with the run's lock held
+}
+
+func (m *memoryAccount) open(c *config) {
+	m.user = c.perItem
+	m.base = memory.HeapInUse()
+	if c.memory > 0 {
+		m.explicit, m.limit, m.source = true, c.memory, "MemoryLimit"
+		gcLimits.add(m.base + m.limit)
+	}
+}
+
+func (m *memoryAccount) close() {
+	if m.explicit {
+		gcLimits.remove(m.base + m.limit)
+	}
+}
+
+// item records that an item takes b bytes.
+func (m *memoryAccount) item(b int64) {
+	if b > m.measured.Load() {
+		m.measured.Store(b)
+	}
+}
+
+func (m *memoryAccount) perItem() int64 {
+	if m.user > 0 {
+		return m.user
+	}
+	return m.measured.Load()
+}
+
+// budget is the limit, found out when first needed.
+func (m *memoryAccount) budget() int64 {
+	if m.limit == 0 {
+		free, source := memory.Available()
+		m.limit, m.source = max(1, free/4*3), source
+	}
+	return m.limit
+}
+
+// mostInFlight is how many items memory and file descriptors allow at once,
+// and which of them. Called with the run's lock held or by the coordinator.
+func (r *run) mostInFlight() (limit int, why string) {
+	limit, why = plan.MostInFlight, "Weft's own limit"
+	if files := descriptors(); files > 0 && files*3/4 < limit {
+		limit, why = max(1, files*3/4), "the limit on open files (ulimit -n)"
+	}
+	per := r.memory.perItem()
+	if per < worthCounting && r.memory.user == 0 {
+		return limit, why
+	}
+	budget := r.memory.budget()
+	n := max(1, int(min(budget/max(1, per), math.MaxInt32)))
+	r.memory.fits.Store(int64(n))
+	if n < limit {
+		limit, why = n, fmt.Sprintf("the memory budget of %s, at %s an item", byteSize(budget), byteSize(per))
+	}
+	return limit, why
+}
+
+// allowed is w, or what mostInFlight leaves of it.
+func (r *run) allowed(w int) int {
+	limit, _ := r.mostInFlight()
+	return min(w, limit)
+}
+
+// watchMemory slows the run down near its budget, and ends it past it.
+func (r *run) watchMemory(now time.Duration) {
+	m := &r.memory
+	if now-m.looked < memoryLook {
+		return
+	}
+	m.looked = now
+	used := memory.HeapInUse() - m.base
+	m.peak.Store(max(m.peak.Load(), used))
+	if !m.explicit && used < largeGrowth {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	budget := m.budget()
+	switch {
+	case used > budget && r.live.Load() <= 1:
+		// Garbage may be all of it: look at what is left of it.
+		m.over++
+		if m.over < patience || r.stopped.Load() {
+			return
+		}
+		m.over = 0
+		runtime.GC()
+		live := pilot.Read().Live - r.count0.Live
+		if live <= budget {
+			return
+		}
+		at := 0
+		for _, w := range r.workers {
+			at = w.lo // the one that runs
+		}
+		m.failed = &ItemError{Index: at, Err: fmt.Errorf(
+			"the run holds %s and its memory budget is %s (%s), with this item alone running; raise weft.MemoryLimit, take the results from weft.Stream one by one, or make the items smaller",
+			byteSize(live), byteSize(budget), m.source)}
+		r.haltLocked(m.failed)
+	case used > budget/10*9:
+		m.over = 0
+		if target := r.target.Load(); target > 1 && !r.fixed {
+			if !m.squeeze {
+				r.note(int(target/2), fmt.Sprintf("%s of the memory budget of %s are in use: fewer at once", byteSize(used), byteSize(budget)))
+			}
+			m.squeeze = true
+			r.target.Store(max(1, target/2))
+		}
+	case m.squeeze && used < budget/10*6:
+		m.squeeze, m.over = false, 0
+		if r.scaler != nil {
+			r.target.Store(int32(r.allowed(r.scaler.Settled())))
+		} else if r.io.gradient != nil {
+			r.target.Store(int32(r.io.gradient.Level()))
+		}
+	default:
+		m.over = 0
+	}
+}
+
+// gcLimits is the tightest memory limit of the runs that have one: near it
+// the collector works harder, so that garbage does not pass the budget. It is
+// the process's soft limit (debug.SetMemoryLimit), put back when the last run
+// with a limit ends.
+var gcLimits limits
+
+type limits struct {
+	mu     sync.Mutex
+	active []int64
+	before int64
+}
+
+func (l *limits) add(limit int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.active) == 0 {
+		l.before = debug.SetMemoryLimit(-1)
+	}
+	l.active = append(l.active, limit)
+	l.apply()
+}
+
+func (l *limits) remove(limit int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, v := range l.active {
+		if v == limit {
+			l.active = append(l.active[:i], l.active[i+1:]...)
+			break
+		}
+	}
+	l.apply()
+}
+
+func (l *limits) apply() {
+	tightest := l.before
+	for _, v := range l.active {
+		tightest = min(tightest, v)
+	}
+	debug.SetMemoryLimit(tightest)
+}
+
+// byteSize prints a number of bytes with three digits.
+func byteSize(b int64) string {
+	f, units := float64(b), []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
+	i := 0
+	for f >= 1024 && i < len(units)-1 {
+		f /= 1024
+		i++
+	}
+	switch {
+	case i == 0:
+		return fmt.Sprintf("%d B", b)
+	case f < 10:
+		return fmt.Sprintf("%.2f %s", f, units[i])
+	case f < 100:
+		return fmt.Sprintf("%.1f %s", f, units[i])
+	}
+	return fmt.Sprintf("%.0f %s", f, units[i])
+}

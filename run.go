@@ -1,0 +1,396 @@
+package weft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weft-go/weft/internal/budget"
+	"github.com/weft-go/weft/internal/cpus"
+	"github.com/weft-go/weft/internal/meter"
+	"github.com/weft-go/weft/internal/pilot"
+	"github.com/weft-go/weft/internal/plan"
+)
+
+// run is one call of Map, Stream, Each, Reduce or For. The function that was
+// called builds it, with a source of items and a body that runs some of them;
+// run knows neither types nor results.
+//
+// The goroutine that called coordinates: it waits, and looks at the figures
+// every few milliseconds (coordinate.go). Worker 0 starts with the pilot
+// (first.go); from the first decision on all workers run the same loop
+// (worker.go).
+type run struct {
+	cfg  config
+	call string // "Map", "Stream", ...
+	fn   any    // the user's function, for its name
+	n    int    // what the source counts: items, leaves in Reduce; -1 where unknown
+
+	items   int // Reduce: the items
+	perLeaf int // Reduce: the items of a leaf
+
+	src  source
+	body body
+	// careful bodies wait and try again inside; their workers add up the time
+	// that f itself took.
+	careful bool
+
+	begun  time.Time
+	cpu0   time.Duration
+	count0 pilot.Counters
+	cpus   cpus.Info
+	want   int          // CPU workers that the plan may use
+	fixed  bool         // the user said how many
+	meter  *meter.Meter // where the items' cost is charged from outside
+
+	feeding bool             // a feeder may still bring items; with mu
+	lost    func(int, error) // Stream: delivers the failure of an item that no body ran
+
+	stopped atomic.Bool
+	mode    atomic.Int32 // plan.Mode
+	target  atomic.Int32 // workers wanted
+	live    atomic.Int32 // workers there are
+	nanos   atomic.Int64 // of one item, moving average, in picoseconds
+	counted atomic.Int64 // items finished, failed ones included
+	inItems atomic.Int64 // nanoseconds spent in items, summed over workers
+	looked  atomic.Int64 // when coordinate last looked, since begun
+	every   atomic.Int64 // how often it means to look, nanoseconds
+
+	io    ioFigures
+	gate  gate // pauses after a back-off
+	rate  *pacer
+	retry atomic.Int64
+	done  chan struct{} // closed when the last worker has left
+
+	mu       sync.Mutex
+	planned  bool // the pilot has decided
+	est      plan.Estimator
+	settled  plan.Estimate
+	answer   plan.Answer
+	changes  []Decision
+	warned   []string
+	workers  []*worker
+	first    *worker
+	borrowed *budget.Slot
+	holds    int // CPU slots that workers of this run hold
+	spans    []span
+	failures itemErrors
+	nfailed  int
+	lowest   *ItemError
+	cancel   context.CancelCauseFunc
+	ctx      context.Context // the items' context; here because workers start late
+	scaler   *plan.Scaler
+	memory   memoryAccount
+	explain  bool
+
+	seen   int64 // items finished when the coordinator saw an item run
+	seenAt time.Duration
+}
+
+// body runs the items of w's chunk until one asks to stop, and returns the
+// index after the last item that it ran.
+type body func(ctx context.Context, w *worker) (next int)
+
+// span is the half-open range of items that have been run.
+type span struct{ lo, hi int }
+
+// start checks the arguments that all functions have in common. It returns an
+// error that says the mend, or nil.
+func (r *run) start(ctx context.Context) error {
+	c := &r.cfg
+	switch {
+	case c.err != nil:
+		return fmt.Errorf("weft: %s: %w", r.call, c.err)
+	case ctx == nil:
+		return fmt.Errorf("weft: %s: the context is nil; pass context.Background()", r.call)
+	case r.fn == nil || reflect.ValueOf(r.fn).IsNil():
+		return fmt.Errorf("weft: %s: the function is nil; pass the one to call for each item", r.call)
+	case c.perItem > 0 && c.memory > 0 && c.perItem > c.memory:
+		return fmt.Errorf("weft: %s: one item needs %s (MemoryPerItem) and the budget is %s (MemoryLimit); raise the limit or make items smaller",
+			r.call, byteSize(c.perItem), byteSize(c.memory))
+	}
+	if ctx.Err() != nil {
+		r.begun = time.Now()
+		err := r.stoppedErr(ctx)
+		r.finishReport()
+		return err
+	}
+	r.begun = time.Now()
+	r.cpu0 = pilot.ProcessCPU()
+	r.cpus = cpus.Get()
+	r.meter = meter.From(ctx)
+	r.careful = c.timeout > 0 || c.attempts > 1 || c.rate > 0
+	if c.rate > 0 {
+		r.rate = newPacer(c.rate)
+	}
+	r.fixed = c.workers != 0
+	r.want = cpus.Workers(c.workers, r.cpus)
+	r.memory.open(c)
+	r.done = make(chan struct{})
+	return nil
+}
+
+// run carries it out and returns when every goroutine of it has ended.
+func (r *run) run(ctx context.Context) error {
+	if r.n == 0 {
+		r.finishReport()
+		return nil
+	}
+	stopProgress := r.showProgress()
+	defer stopProgress()
+	defer r.memory.close()
+
+	r.count0 = pilot.Read()
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.ctx, r.cancel = inner, cancel
+
+	if r.fixed && r.want == 1 {
+		r.plainLoop(ctx)
+	} else {
+		r.launch()
+		r.coordinate(ctx)
+	}
+	return r.result(ctx)
+}
+
+// plainLoop is Workers(1): everything happens in the caller's goroutine.
+func (r *run) plainLoop(ctx context.Context) {
+	r.answer = plan.Answer{Mode: plan.Plain, Workers: 1, Reason: "Workers(1) asks for the plain loop"}
+	r.planned = true
+	r.target.Store(1)
+	r.live.Store(1)
+	w := r.newWorker()
+	slot := budget.Borrow(ctx)
+	if slot == nil {
+		budget.Shared.Force()
+		defer budget.Shared.Release(1)
+	} else {
+		defer slot.Return()
+	}
+	defer func() { // also when f leaves by runtime.Goexit
+		if r.live.Load() != 0 {
+			r.live.Store(0)
+			r.keep(w)
+			r.finishReport()
+		}
+	}()
+	block := 1
+	if r.cfg.chunk > 0 {
+		block = r.cfg.chunk
+	}
+	now := r.now()
+	for !r.stopped.Load() {
+		if ctx.Err() != nil {
+			r.halt(context.Cause(ctx))
+			break
+		}
+		took, ok := r.turn(w, block, &now)
+		if !ok {
+			break
+		}
+		r.est.Add(w.ran, took)
+		block = nextBlock(block, w.ran, took)
+	}
+	r.live.Store(0)
+	r.keep(w)
+}
+
+// launch starts the first workers.
+func (r *run) launch() {
+	r.borrowed = budget.Borrow(r.ctx)
+	if r.borrowed == nil {
+		budget.Shared.Force()
+	}
+	r.holds = 1
+	w := r.newWorker()
+	r.first = w
+	r.target.Store(1)
+	r.live.Store(1)
+	if r.fixed {
+		r.planned = true
+		r.mode.Store(int32(plan.CPU))
+		r.answer = plan.Answer{Mode: plan.CPU, Workers: r.want, Reason: fmt.Sprintf("Workers(%d) asks for it", r.cfg.workers)}
+		r.target.Store(int32(r.want))
+	}
+	go r.work(w)
+	if r.fixed {
+		r.grow()
+	}
+}
+
+// result joins what happened into the error of the call.
+func (r *run) result(ctx context.Context) error {
+	err := r.outcome(ctx)
+	r.finishReport()
+	return err
+}
+
+func (r *run) outcome(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.explain {
+		return nil
+	}
+	all := r.n >= 0 && int(r.counted.Load()) >= r.n
+	if ctx.Err() != nil && !all {
+		err := r.stoppedErr(ctx)
+		if r.cfg.keepGoing {
+			return errors.Join(err, r.joined(context.Cause(ctx)))
+		}
+		return err
+	}
+	if r.cfg.keepGoing {
+		var why error
+		if r.memory.failed != nil {
+			why = r.memory.failed
+		}
+		if es := r.joined(why); len(es) > 0 {
+			return es
+		}
+		return nil
+	}
+	if r.lowest != nil {
+		return r.lowest
+	}
+	if r.memory.failed != nil {
+		return r.memory.failed
+	}
+	return nil
+}
+
+// joined returns all failures in input order. Items that did not run because
+// of why are among them.
+func (r *run) joined(why error) itemErrors {
+	es := r.failures
+	if why != nil && r.n > 0 {
+		for _, gap := range r.gaps() {
+			for i := gap.lo; i < gap.hi; i++ {
+				es = append(es, &ItemError{Index: i, Err: fmt.Errorf("not run: %w", why)})
+			}
+		}
+	}
+	sortErrors(es)
+	return es
+}
+
+func (r *run) stoppedErr(ctx context.Context) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); cause != err { //nolint:errorlint // the very same value
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	n := "items"
+	if r.n >= 0 {
+		n = fmt.Sprintf("%d items", r.n)
+	}
+	return fmt.Errorf("weft: %s: stopped after %d of %s: %w", r.name(), r.counted.Load(), n, err)
+}
+
+// failed records the failure of item i and tells whether the run stops.
+func (r *run) failed(w *worker, i int, err error) (stop bool) {
+	if b, ok := errors.AsType[BackOff](err); ok {
+		r.backOff(w, b)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cfg.keepGoing {
+		if r.stopped.Load() && r.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = fmt.Errorf("not finished: %w", err)
+		}
+		r.nfailed++
+		if r.n >= 0 { // a stream yields its failures
+			r.failures = append(r.failures, &ItemError{Index: i, Err: err})
+		}
+		return false
+	}
+	// A sibling that was cancelled because of the first failure says nothing
+	// new; one that failed by itself with a lower index does.
+	echo := r.ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(r.ctx)))
+	if !echo {
+		r.nfailed++
+	}
+	if !echo && (r.lowest == nil || i < r.lowest.Index) {
+		r.lowest = &ItemError{Index: i, Err: err}
+	}
+	r.haltLocked(stopCause{&ItemError{Index: i, Err: err}})
+	return true
+}
+
+// crashed turns what ended item i abnormally into its failure. recovered is
+// nil after runtime.Goexit.
+func (r *run) crashed(w *worker, i int, recovered any) (stop bool) {
+	return r.failed(w, i, &PanicError{Value: recovered, Stack: debug.Stack()})
+}
+
+// crashedKey does the same for the key function of PerKey: its item counts as
+// run, and failed.
+func (r *run) crashedKey(w *worker, recovered any) {
+	err := fmt.Errorf("the key function of PerKey: %w", &PanicError{Value: recovered, Stack: debug.Stack()})
+	r.failed(w, w.lo, err)
+	r.counted.Add(1)
+	w.done = append(w.done, span{w.lo, w.lo + 1})
+	if r.lost != nil {
+		r.lost(w.lo, &ItemError{Index: w.lo, Err: err})
+	}
+}
+
+// halt stops the run: no item starts from here on.
+func (r *run) halt(cause error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.haltLocked(cause)
+}
+
+func (r *run) haltLocked(cause error) {
+	if r.stopped.Swap(true) {
+		return
+	}
+	r.cancel(cause)
+	r.gate.open()
+	for _, w := range r.workers {
+		w.stop.Store(true)
+	}
+	if q, ok := r.src.(interface{ wake() }); ok {
+		q.wake() // the feeder may wait for room
+	}
+}
+
+func (r *run) now() time.Duration { return time.Since(r.begun) }
+
+func (r *run) name() string {
+	if r.cfg.name != "" {
+		return r.cfg.name
+	}
+	if r.fn != nil {
+		if v := reflect.ValueOf(r.fn); v.Kind() == reflect.Func && !v.IsNil() {
+			if f := runtime.FuncForPC(v.Pointer()); f != nil {
+				return r.call + "(" + shortFunc(f.Name()) + ")"
+			}
+		}
+	}
+	return r.call
+}
+
+// itemNanos is the moving average of an item's time, in nanoseconds.
+func (r *run) itemNanos() float64 { return float64(r.nanos.Load()) / 1e3 }
+
+func (r *run) learn(items int, took time.Duration) {
+	if items <= 0 {
+		return
+	}
+	ps := float64(took) * 1e3 / float64(items)
+	if ps > math.MaxInt64/4 {
+		ps = math.MaxInt64 / 4
+	}
+	if old := r.nanos.Load(); old > 0 {
+		ps = 0.7*float64(old) + 0.3*ps
+	}
+	r.nanos.Store(max(1, int64(ps)))
+}

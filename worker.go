@@ -1,0 +1,308 @@
+package weft
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/weft-go/weft/internal/budget"
+	"github.com/weft-go/weft/internal/pilot"
+	"github.com/weft-go/weft/internal/plan"
+)
+
+// worker is one goroutine of a run.
+type worker struct {
+	// stop asks the body to return after the item it is at: to share the rest
+	// of its chunk, or because the run ends. Read once an item.
+	stop atomic.Bool
+
+	lo, hi int           // the chunk
+	ran    int           // items that the last turn ran
+	busy   time.Duration // time in f during this turn, kept by careful bodies
+	local  any           // what the source keeps with a chunk
+	key    string        // of the item, under PerKey
+	epoch  int64         // of the I/O figures, when the item started
+
+	slot  *budget.Slot
+	done  []span
+	began atomic.Int64 // when the chunk began, nanoseconds since the run did, -1 between chunks
+	size  atomic.Int64 // items in the chunk
+	tid   atomic.Int64 // while locked to a thread
+	cpu   atomic.Int64 // of the thread when the pilot began
+	waits atomic.Int64 // the same for its voluntary waits
+
+	_ [64]byte // workers are allocated one by one; keep their flags apart
+}
+
+func (r *run) newWorker() *worker {
+	w := &worker{slot: budget.NewSlot(r.ctx, true)}
+	w.began.Store(-1)
+	r.workers = append(r.workers, w)
+	return w
+}
+
+// grow starts workers until there are as many as wanted, as far as there is
+// work and the process has CPU slots for them.
+func (r *run) grow() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.growLocked()
+}
+
+func (r *run) growLocked() {
+	for left := r.src.left(); left > 0 && !r.stopped.Load() && r.live.Load() < r.target.Load(); left-- {
+		computes := plan.Mode(r.mode.Load()) == plan.CPU
+		if computes && r.live.Load() > 0 { // the first has the run's own slot
+			if r.fixed {
+				budget.Shared.Force()
+			} else if !budget.Shared.TryAcquire(r.cpus.Effective) {
+				return
+			}
+			r.holds++
+		}
+		r.live.Add(1)
+		w := r.newWorker()
+		w.slot.Hold(computes)
+		go r.work(w)
+	}
+}
+
+// work is the life of a worker.
+func (r *run) work(w *worker) {
+	left := false
+	defer func() {
+		if left {
+			return
+		}
+		// f ended this goroutine with runtime.Goexit. Its error is recorded;
+		// another worker takes the place.
+		r.mu.Lock()
+		r.forget(w)
+		next := r.newWorker()
+		next.slot.Hold(w.slot.Held())
+		r.mu.Unlock()
+		go r.work(next)
+	}()
+	if r.needsPilot() {
+		r.firstItems(w)
+	}
+	retired := r.loop(w)
+	left = true
+	r.leave(w, retired)
+}
+
+// loop takes chunks and runs them until there are none, or until w is one
+// worker too many.
+func (r *run) loop(w *worker) (retired bool) {
+	now := r.now()
+	for !r.stopped.Load() {
+		live, target := r.live.Load(), r.target.Load()
+		if live > target {
+			if r.retire() {
+				return true
+			}
+		} else if live < target {
+			r.grow()
+		}
+		took, ok := r.turn(w, r.chunk(), &now)
+		if !ok {
+			r.askToShare(now)
+			return false
+		}
+		r.learn(w.ran, took)
+		if int64(now)-r.looked.Load() > 2*r.every.Load() {
+			// All CPUs are busy and the coordinator's timer is overdue: let
+			// the scheduler look at its timers.
+			runtime.Gosched()
+			now = r.now()
+		}
+	}
+	return false
+}
+
+// chunk is how many items to take next.
+func (r *run) chunk() int {
+	if r.cfg.chunk > 0 {
+		return r.cfg.chunk
+	}
+	if plan.Mode(r.mode.Load()) == plan.IO {
+		return 1
+	}
+	nanos := r.itemNanos()
+	if nanos == 0 {
+		return 1
+	}
+	left := r.src.left()
+	if left < 0 {
+		left = 1 << 30
+	}
+	return plan.ChunkSize(left, int(r.target.Load()), nanos)
+}
+
+// turn takes up to k items and runs them. It returns their time and false if
+// there was nothing to take.
+func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok bool) {
+	w.stop.Store(false)
+	if r.stopped.Load() {
+		return 0, false
+	}
+	if r.gate.shut() && !r.gate.wait(r.ctx) {
+		return 0, false
+	}
+	if !r.src.claim(w, k) {
+		return 0, false
+	}
+	begin := *now
+	epoch := r.io.epoch.Load()
+	w.epoch = epoch
+	w.busy = 0
+	w.size.Store(int64(w.hi - w.lo))
+	w.began.Store(int64(begin))
+	normal := false
+	defer func() {
+		if !normal { // runtime.Goexit: the item at w.lo+ran failed
+			r.after(w, 0)
+		}
+	}()
+	next := r.body(w.slot, w)
+	normal = true
+	*now = r.now()
+	took = *now - begin
+	w.ran = next - w.lo
+	w.began.Store(-1)
+	if r.careful {
+		took = w.busy
+	}
+	if plan.Mode(r.mode.Load()) == plan.IO && epoch == r.io.epoch.Load() {
+		r.io.add(w.ran, took)
+	}
+	r.after(w, took)
+	return took, true
+}
+
+// after accounts for the items w.lo to w.lo+w.ran and gives the rest of the
+// chunk back.
+func (r *run) after(w *worker, took time.Duration) {
+	next := w.lo + w.ran
+	if n := len(w.done); n > 0 && w.done[n-1].hi == w.lo {
+		w.done[n-1].hi = next
+	} else {
+		w.done = append(w.done, span{w.lo, next})
+	}
+	r.counted.Add(int64(w.ran))
+	r.inItems.Add(int64(took))
+	more := r.src.release(w, next)
+	if next < w.hi && !r.stopped.Load() {
+		more = true
+	}
+	if more {
+		r.grow()
+	}
+}
+
+// askToShare is called by a worker that found nothing to do: chunks that turn
+// out long are cut short so that another worker can take the rest.
+func (r *run) askToShare(now time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	nanos := r.itemNanos()
+	for _, w := range r.workers {
+		began, size := w.began.Load(), w.size.Load()
+		if began < 0 || size < 2 {
+			continue
+		}
+		left := float64(size)*nanos - float64(now-time.Duration(began))
+		if left > 0 && left < float64(plan.LeastChunk) {
+			continue
+		}
+		w.stop.Store(true)
+	}
+}
+
+// retire takes a worker off the count if there is one too many.
+func (r *run) retire() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.live.Load() <= r.target.Load() {
+		return false
+	}
+	r.live.Add(-1)
+	return true
+}
+
+// leave is a worker's last act.
+func (r *run) leave(w *worker, retired bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget(w)
+	if !retired {
+		r.live.Add(-1)
+	}
+	if r.holds > 1 {
+		r.holds--
+		budget.Shared.Release(1)
+	}
+	// Items may have come between the last look at the source and now.
+	r.growLocked()
+	r.endLocked()
+}
+
+// endLocked ends the run if nobody is left and nothing will come. Called with
+// r.mu held by whoever leaves.
+func (r *run) endLocked() {
+	if r.live.Load() > 0 || r.feeding || r.holds == 0 {
+		return
+	}
+	// The caller goes on: it takes its slot back.
+	if r.borrowed != nil {
+		r.borrowed.Return()
+	} else {
+		budget.Shared.Release(1)
+	}
+	r.holds = 0
+	close(r.done)
+}
+
+// forget takes w off the list and keeps what it did.
+func (r *run) forget(w *worker) {
+	for i, v := range r.workers {
+		if v == w {
+			last := len(r.workers) - 1
+			r.workers[i] = r.workers[last]
+			r.workers[last] = nil
+			r.workers = r.workers[:last]
+			break
+		}
+	}
+	r.keep(w)
+}
+
+func (r *run) keep(w *worker) {
+	if r.cfg.keepGoing {
+		r.spans = append(r.spans, w.done...)
+	}
+	w.done = nil
+}
+
+func (r *run) needsPilot() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.planned
+}
+
+// sampleThread locks the goroutine to its thread and reads its CPU clock.
+func (w *worker) sampleThread() {
+	if !pilot.HasThreadCPU {
+		return
+	}
+	runtime.LockOSThread()
+	w.waits.Store(pilot.Waits())
+	w.cpu.Store(int64(pilot.ThreadCPU()))
+	w.tid.Store(int64(pilot.ThreadID()))
+}
+
+func (w *worker) releaseThread() {
+	if w.tid.Swap(0) != 0 {
+		runtime.UnlockOSThread()
+	}
+}
