@@ -1,0 +1,2 @@
+// Weft is the command line of package weft: just-right parallelism.
+package main

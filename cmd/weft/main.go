@@ -1,0 +1,21 @@
+package main
+
+import (
+	"os"
+
+	"github.com/weft-go/weft/cmd/weft/internal/cli"
+)
+
+func main() { os.Exit(run()) }
+
+// run gives the program what it has from the system.
+func run() int {
+	return cli.Main(cli.Env{
+		In:      os.Stdin,
+		Out:     os.Stdout,
+		Err:     os.Stderr,
+		Args:    os.Args[1:],
+		Environ: os.Environ(),
+		Signals: signals(),
+	})
+}
