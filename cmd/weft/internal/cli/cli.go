@@ -36,7 +36,8 @@ type Env struct {
 type grammar struct {
 	Version bool `help:"Print the version and exit."`
 
-	Map mapCmd `cmd:"" help:"Run a command for each item, just as parallel as it pays."`
+	Map  mapCmd  `cmd:"" help:"Run a command for each item, just as parallel as it pays."`
+	Tour tourCmd `cmd:"" help:"See what Weft decides, and what it gains, on the source of Go itself."`
 }
 
 // subcommand is what each command of the grammar is.
@@ -102,7 +103,7 @@ func Main(e Env) int {
 	}
 	cmd, ok := ctx.Selected().Target.Addr().Interface().(subcommand)
 	if !ok {
-		return s.usage(errors.New("say what to do: weft map"))
+		return s.usage(errors.New("say what to do: weft map or weft tour"))
 	}
 	return cmd.run(s)
 }
@@ -115,7 +116,7 @@ func (s *session) usage(err error) int {
 		if sel := pe.Context.Selected(); sel != nil {
 			help = sel.FullPath() + " --help"
 		}
-		if word, ok := strings.CutPrefix(msg, "unexpected argument "); ok && help != "weft --help" {
+		if word, ok := strings.CutPrefix(msg, "unexpected argument "); ok && help == "weft map --help" {
 			word, _, _ = strings.Cut(word, ",")
 			msg = fmt.Sprintf("unexpected argument %s; the command to run stands after --: %s -- %s ...", word, strings.TrimSuffix(help, " --help"), word)
 		}
