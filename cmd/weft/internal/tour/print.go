@@ -30,7 +30,10 @@ const (
 	label = 12
 	// shownChanges is how many changes of plan a stop shows.
 	shownChanges = 6
-	barWidth     = 32
+	// mostBar is the width of the longest bar; timeText is what else its line
+	// needs.
+	mostBar  = 32
+	timeText = 45
 )
 
 // WriteError is a failure to write to Config.Out.
@@ -62,7 +65,7 @@ func (p *printer) intro(n int) string {
 	if n == 1 {
 		what = "one stop"
 	}
-	b.WriteString(p.in(bold, "Weft tour") + ": " + what + fmt.Sprintf(", under a minute, %d CPUs\n\n", runtime.GOMAXPROCS(0)))
+	b.WriteString(p.in(bold, "Weft tour") + ": " + what + fmt.Sprintf(", under a minute, %d CPUs\n\n", cpus()))
 	p.paragraph(&b, 0, "At each stop a plain loop and weft.Map do the same work, in turns, and the best time of each counts. "+
 		"The results are compared item by item. What Weft is told about the work: nothing.")
 	return b.String()
@@ -85,8 +88,8 @@ func (p *printer) stop(i int, s stop, o outcome) string {
 	if o.extrapolated() {
 		note = fmt.Sprintf("  extrapolated from %d", o.sampled)
 	}
-	p.raw(&b, "plain loop", p.in(dim, bar(o.plain, full))+fmt.Sprintf(" %8s", plan.Short(o.plain))+note)
-	p.raw(&b, "weft.Map", p.in(green, bar(o.weft, full))+fmt.Sprintf(" %8s", plan.Short(o.weft))+"  "+p.in(bold+green, speed(o)))
+	p.raw(&b, "plain loop", p.in(dim, p.bar(o.plain, full))+fmt.Sprintf(" %8s", plan.Short(o.plain))+note)
+	p.raw(&b, "weft.Map", p.in(green, p.bar(o.weft, full))+fmt.Sprintf(" %8s", plan.Short(o.weft))+"  "+p.in(bold+green, speed(o)))
 	return b.String()
 }
 
@@ -193,13 +196,14 @@ func times(s float64) string {
 }
 
 // bar draws a time in proportion to the longest.
-func bar(d, full time.Duration) string {
+func (p *printer) bar(d, full time.Duration) string {
+	width := min(mostBar, p.width-margin-label-timeText)
 	n := 0
 	if full > 0 {
-		n = int(float64(d)/float64(full)*barWidth + 0.5)
+		n = int(float64(d)/float64(full)*float64(width) + 0.5)
 	}
 	n = max(1, n)
-	return strings.Repeat("█", n) + strings.Repeat(" ", barWidth-n)
+	return strings.Repeat("█", n) + strings.Repeat(" ", width-n)
 }
 
 // raw prints a label and a text that is not wrapped.
@@ -274,3 +278,5 @@ func record(s stop, o outcome) any {
 		Report       weft.Report `json:"report"`
 	}{s.name, s.title, o.items, o.result, o.rounds, int64(o.plain), o.sampled, o.extrapolated(), int64(o.weft), o.speedup(), o.report}
 }
+
+func cpus() int { return runtime.GOMAXPROCS(0) }

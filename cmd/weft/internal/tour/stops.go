@@ -107,7 +107,7 @@ func countAll(files []parsed) string {
 	}
 	s := fmt.Sprintf("%s files: %s packages, %s functions, %s lines", count(len(files)), count(len(pkgs)), count(sum.funcs), count(sum.lines))
 	if broken > 0 {
-		s += fmt.Sprintf("; %d more do not parse (test data)", broken)
+		s += fmt.Sprintf("; of the files %d do not parse (test data)", broken)
 	}
 	return s
 }
