@@ -46,11 +46,11 @@ func (r *run) attempts(ctx context.Context, w *worker, call func(context.Context
 		}
 		w.epoch = r.io.epoch.Load()
 		err := r.attempt(ctx, w, call)
-		if err == nil || n >= max(1, r.cfg.attempts) || ctx.Err() != nil {
+		if err == nil || n >= max(1, r.cfg.attempts) || ctx.Err() != nil || errors.Is(err, ErrPermanent) {
 			return err
 		}
 		delay := retryDelay(n)
-		if b, ok := errors.AsType[BackOff](err); ok {
+		if b, ok, _ := r.inspect(err); ok {
 			r.backOff(w, b)
 			delay = max(delay, b.After)
 		}

@@ -2,6 +2,7 @@ package weft
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/weft-go/weft/internal/pilot"
@@ -112,8 +113,9 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	est.CPU = time.Duration(est.Nanos * est.Share)
 	est.Items = int(items) + 1
 	est.Bytes = r.memory.perItem()
+	est.Running = items == 0
 	a := r.ask(est)
-	r.answer, r.settled = a, est
+	r.answer, r.settled, r.decided = a, est, now
 	if r.explain {
 		r.planned = true
 		r.haltLocked(errExplained)
@@ -134,9 +136,26 @@ type cpuWindow struct {
 	counted int64
 	inItems int64
 	cpu     time.Duration
+	stalled time.Duration
+	squares int64
+	chunks  int64
 	counts  pilot.Counters
 	looks   int
 	running float64 // goroutines beside the coordinator, summed over the looks
+}
+
+// spread is the standard error of the window's mean item time, as a share of
+// it: how little the window's rate is to be trusted.
+func (w *cpuWindow) spread(r *run) float64 {
+	chunks := float64(r.chunks.Load() - w.chunks)
+	items := float64(r.counted.Load() - w.counted)
+	micros := float64(r.inItems.Load()-w.inItems) / 1e3
+	if chunks < 2 || items < 2 || micros <= 0 {
+		return 1
+	}
+	mean := micros / items
+	variance := float64(r.squares.Load()-w.squares)/items - mean*mean
+	return math.Sqrt(max(0, variance)/chunks) / mean
 }
 
 func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
@@ -152,7 +171,8 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	if !win.open || live != win.workers || live > r.target.Load() {
 		*win = cpuWindow{
 			open: true, at: now, workers: live, counted: r.counted.Load(), inItems: r.inItems.Load(),
-			cpu: r.cpuTime(), counts: pilot.Read(),
+			cpu: r.cpuTime(), counts: pilot.Read(), stalled: pilot.CPUPressure(),
+			squares: r.squares.Load(), chunks: r.chunks.Load(),
 		}
 		return cpuLook
 	}
@@ -163,13 +183,18 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	if wall < fullWindow || items < 4*int64(live) && wall < longWindow {
 		return cpuLook
 	}
+	if r.scaler.Probing() && win.spread(r) > plan.CloseEnough && wall < longWindow {
+		return cpuLook
+	}
 	v := r.scaler.Step(plan.Window{
 		Wall: wall, Workers: int(live), Items: int(items),
 		InItems:  time.Duration(r.inItems.Load() - win.inItems),
+		Error:    win.spread(r),
 		CPU:      r.cpuTime() - win.cpu,
 		LockWait: counts.LockWait - win.counts.LockWait,
 		GCShare:  pilot.GCShare(win.counts, counts),
 		Running:  win.running / float64(win.looks),
+		Crowded:  float64(pilot.CPUPressure()-win.stalled) / float64(wall),
 	})
 	win.open = false
 	r.mu.Lock()

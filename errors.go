@@ -64,6 +64,13 @@ func (b BackOff) Error() string {
 	return "asked to back off"
 }
 
+// ErrPermanent is an error that a function wraps to say that another attempt
+// would end the same way: an HTTP 404, a malformed file. [Retry] then gives the
+// item up at once.
+//
+//	return nil, fmt.Errorf("GET %s: %s: %w", url, resp.Status, weft.ErrPermanent)
+var ErrPermanent = errors.New("not worth another attempt")
+
 // itemErrors is every failure of a KeepGoing run, in input order.
 type itemErrors []*ItemError
 
@@ -96,7 +103,7 @@ func (es itemErrors) Unwrap() []error {
 	return out
 }
 
-// errStopped is the cause with which the other items of a failed run are
+// stopCause is the cause with which the other items of a failed run are
 // cancelled.
 type stopCause struct{ err error }
 

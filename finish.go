@@ -58,6 +58,15 @@ func (r *run) plan() Plan {
 	if est.Items == 0 {
 		est = r.est.Estimate()
 	}
+	if n := int(r.counted.Load()); n > est.Items || est.Running {
+		// What all items took, rather than the first ones.
+		est.Items = n
+		est.Nanos = float64(r.inItems.Load()) / float64(max(1, n))
+		if r.io.gradient != nil && n > 0 && r.inItems.Load() > 0 {
+			est.Share = min(1, float64(r.cpuTime())/float64(r.inItems.Load()))
+		}
+		est.CPU = time.Duration(est.Nanos * est.Share)
+	}
 	leaf := float64(max(1, r.perLeaf))
 	p := Plan{
 		Name: r.name(), Items: r.n, Mode: a.Mode.String(), Workers: max(1, a.Workers), Reason: a.Reason,
@@ -103,17 +112,22 @@ func (r *run) plan() Plan {
 	default:
 		p.Schedule = plan.Schedule(plan.Plain, 0, 0, 0)
 	}
-	if len(r.changes) > 1 {
+	switch {
+	case r.io.gradient != nil:
+		p.Reason += "; " + r.io.gradient.Summary()
+	case len(r.changes) > 1:
 		p.Reason = r.changes[len(r.changes)-1].Why
 	}
+	if len(r.changes) == 1 && r.changes[0].Why == a.Reason {
+		r.changes = nil
+	}
 	if r.n >= 0 {
-		p.Predicted = a.Predicted + time.Duration(float64(est.Nanos)*float64(min(est.Items, r.n)))
-		if a.Predicted == 0 || a.Predicted == math.MaxInt64 {
-			p.Predicted = 0
+		if a.Predicted > 0 && a.Predicted < math.MaxInt64 {
+			p.Predicted = a.Predicted + r.decided
 		}
 	}
 	for _, c := range a.Rejected {
-		predicted := c.Predicted + time.Duration(est.Nanos*float64(est.Items))
+		predicted := c.Predicted + r.decided
 		if r.n < 0 {
 			predicted = 0
 		}

@@ -116,7 +116,7 @@ func (r *run) consider(now time.Duration) bool {
 	est := r.est.Estimate()
 	est.Bytes = r.memory.perItem()
 	a := r.ask(est)
-	r.answer, r.settled = a, est
+	r.answer, r.settled, r.decided = a, est, now
 	if r.explain {
 		if now >= explained {
 			r.planned = true
@@ -147,7 +147,7 @@ func (r *run) ask(est plan.Estimate) plan.Answer {
 // adopt ends the pilot with a decision. Called with r.mu held.
 func (r *run) adopt(a plan.Answer, why string) {
 	r.planned = true
-	r.answer = a
+	r.answer, r.decided = a, r.now()
 	if r.settled.Items == 0 {
 		r.settled = r.est.Estimate()
 	}

@@ -21,6 +21,7 @@ type ioFigures struct {
 	began    time.Duration
 	counted  int64
 	cpu      time.Duration
+	idle     time.Duration
 }
 
 func (f *ioFigures) add(items int, took time.Duration) {
@@ -51,8 +52,11 @@ func (r *run) lookIO(now time.Duration) time.Duration {
 			r.target.Store(int32(g.Level()))
 		}
 		if items == 0 {
-			return firstLook
+			// Long items, or an input that brings none: look less often.
+			f.idle = min(slowLook, max(firstLook, 2*f.idle))
+			return f.idle
 		}
+		f.idle = 0
 		return clamp(latency/time.Duration(items)/4, firstLook, cpuLook)
 	default:
 		wall := now - f.began

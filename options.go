@@ -122,7 +122,8 @@ func Timeout(d time.Duration) ItemOption {
 // Retry tries an item that failed again, up to attempts times in all, waiting
 // in between: 100 ms, doubled each time up to 30 s, of which a random half is
 // left out so that items do not come back in step ("equal jitter", after Marc
-// Brooker, Exponential Backoff And Jitter, 2015). A panic is not tried again.
+// Brooker, Exponential Backoff And Jitter, 2015). A panic is not tried again, nor
+// is an error that wraps [ErrPermanent].
 // Defaults to 1: no second attempt.
 func Retry(attempts int) ItemOption {
 	return ItemOption{func(c *config) {

@@ -42,6 +42,7 @@ func (p Plan) String() string {
 	if p.Predicted > 0 {
 		line("predicted", "%s", plan.Short(p.Predicted))
 	}
+	label := "rejected"
 	for _, c := range p.Rejected {
 		s := c.What
 		if c.Predicted > 0 {
@@ -50,7 +51,8 @@ func (p Plan) String() string {
 		if c.Why != "" {
 			s += " (" + c.Why + ")"
 		}
-		line("rejected", "%s", s)
+		line(label, "%s", s)
+		label = ""
 	}
 	s := fmt.Sprintf("%d (%s)", p.CPUs, p.CPUSource)
 	if p.MemoryBudget > 0 {

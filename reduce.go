@@ -51,10 +51,10 @@ func Reduce[T, A any](ctx context.Context, items []T, fold func(A, T) A, merge f
 	t := newTree(leaves, merge)
 	r.body = func(ctx context.Context, w *worker) (next int) {
 		leaf, hi := w.lo, w.hi
-		i, normal := 0, false
+		normal := false
 		defer func() {
 			if !normal {
-				r.crashed(w, i, recover())
+				r.crashed(w, w.at, recover())
 				next = leaf + 1
 				w.ran = next - w.lo
 			}
@@ -64,10 +64,14 @@ func Reduce[T, A any](ctx context.Context, items []T, fold func(A, T) A, merge f
 			first := leaf * size
 			part := items[first:min(first+size, len(items))]
 			for j := range part {
-				i = first + j
+				if r.stopped.Load() {
+					normal = true
+					return leaf
+				}
+				w.at = first + j
 				a = fold(a, part[j])
 			}
-			t.add(leaf, a, func(leftmost int) { i = leftmost * size })
+			t.add(leaf, a, func(leftmost int) { w.at = leftmost * size })
 			if w.stop.Load() {
 				leaf++
 				break

@@ -60,6 +60,8 @@ type run struct {
 	nanos   atomic.Int64 // of one item, moving average, in picoseconds
 	counted atomic.Int64 // items finished, failed ones included
 	inItems atomic.Int64 // nanoseconds spent in items, summed over workers
+	squares atomic.Int64 // of the chunks' microseconds, by item, for the spread
+	chunks  atomic.Int64
 	looked  atomic.Int64 // when coordinate last looked, since begun
 	every   atomic.Int64 // how often it means to look, nanoseconds
 
@@ -74,6 +76,7 @@ type run struct {
 	est      plan.Estimator
 	settled  plan.Estimate
 	answer   plan.Answer
+	decided  time.Duration // when
 	changes  []Decision
 	warned   []string
 	workers  []*worker
@@ -83,6 +86,7 @@ type run struct {
 	spans    []span
 	failures itemErrors
 	nfailed  int
+	echoes   int // failures that only say that the run was stopped
 	lowest   *ItemError
 	cancel   context.CancelCauseFunc
 	ctx      context.Context // the items' context; here because workers start late
@@ -182,22 +186,22 @@ func (r *run) plainLoop(ctx context.Context) {
 			r.finishReport()
 		}
 	}()
+	unwatch := context.AfterFunc(ctx, func() { r.halt(context.Cause(ctx)) })
+	defer unwatch()
 	block := 1
 	if r.cfg.chunk > 0 {
 		block = r.cfg.chunk
 	}
 	now := r.now()
 	for !r.stopped.Load() {
-		if ctx.Err() != nil {
-			r.halt(context.Cause(ctx))
-			break
-		}
 		took, ok := r.turn(w, block, &now)
 		if !ok {
 			break
 		}
 		r.est.Add(w.ran, took)
-		block = nextBlock(block, w.ran, took)
+		if r.cfg.chunk == 0 {
+			block = nextBlock(block, w.ran, took)
+		}
 	}
 	r.live.Store(0)
 	r.keep(w)
@@ -236,16 +240,19 @@ func (r *run) result(ctx context.Context) error {
 func (r *run) outcome(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.explain {
-		return nil
-	}
-	all := r.n >= 0 && int(r.counted.Load()) >= r.n
+	all := r.n >= 0 && int(r.counted.Load()) >= r.n && r.echoes == 0
 	if ctx.Err() != nil && !all {
 		err := r.stoppedErr(ctx)
-		if r.cfg.keepGoing {
+		switch {
+		case r.cfg.keepGoing:
 			return errors.Join(err, r.joined(context.Cause(ctx)))
+		case r.lowest != nil:
+			return errors.Join(r.lowest, err)
 		}
 		return err
+	}
+	if r.explain {
+		return nil
 	}
 	if r.cfg.keepGoing {
 		var why error
@@ -295,13 +302,17 @@ func (r *run) stoppedErr(ctx context.Context) error {
 
 // failed records the failure of item i and tells whether the run stops.
 func (r *run) failed(w *worker, i int, err error) (stop bool) {
-	if b, ok := errors.AsType[BackOff](err); ok {
+	b, backsOff, echo := r.inspect(err)
+	if backsOff {
 		r.backOff(w, b)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if echo {
+		r.echoes++
+	}
 	if r.cfg.keepGoing {
-		if r.stopped.Load() && r.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		if echo {
 			err = fmt.Errorf("not finished: %w", err)
 		}
 		r.nfailed++
@@ -312,7 +323,6 @@ func (r *run) failed(w *worker, i int, err error) (stop bool) {
 	}
 	// A sibling that was cancelled because of the first failure says nothing
 	// new; one that failed by itself with a lower index does.
-	echo := r.ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(r.ctx)))
 	if !echo {
 		r.nfailed++
 	}
@@ -323,10 +333,33 @@ func (r *run) failed(w *worker, i int, err error) (stop bool) {
 	return true
 }
 
+// inspect looks into a failure: does it ask to back off, is it only the echo
+// of the run being stopped? The error is the user's, and what it panicked
+// with: looking into it may panic.
+func (r *run) inspect(err error) (b BackOff, backsOff, echo bool) {
+	defer func() {
+		if recover() != nil {
+			backsOff, echo = false, false
+		}
+	}()
+	b, backsOff = errors.AsType[BackOff](err)
+	echo = r.ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(r.ctx)))
+	return b, backsOff, echo
+}
+
 // crashed turns what ended item i abnormally into its failure. recovered is
 // nil after runtime.Goexit.
 func (r *run) crashed(w *worker, i int, recovered any) (stop bool) {
 	return r.failed(w, i, &PanicError{Value: recovered, Stack: debug.Stack()})
+}
+
+// crashedAt is crashed for the item at w.at, for bodies. It returns the index
+// after it; w.ran is set too, as nobody sees the result after
+// runtime.Goexit.
+func (r *run) crashedAt(w *worker, recovered any) (next int) {
+	r.crashed(w, w.at, recovered)
+	w.ran = w.at + 1 - w.lo
+	return w.at + 1
 }
 
 // crashedKey does the same for the key function of PerKey: its item counts as

@@ -59,6 +59,7 @@ func Stream[T, R any](ctx context.Context, items iter.Seq[T], f func(context.Con
 			return
 		}
 		s := &stream[T, R]{run: r, queue: q, sink: newSink[R](r.cfg.unordered), items: items, f: f}
+		r.lost = func(i int, err error) { s.sink.put(i, zero, err) }
 		r.body = s.body
 		if r.fixed && r.want == 1 {
 			s.plainLoop(ctx, yield)
@@ -77,6 +78,8 @@ type stream[T, R any] struct {
 	sink  *sink[R]
 	items iter.Seq[T]
 	f     func(context.Context, T) (R, error)
+
+	cutShort bool // the sequence ended after the context had; with the run's mu
 }
 
 func (s *stream[T, R]) loop(ctx context.Context, yield func(R, error) bool) {
@@ -131,7 +134,7 @@ func (s *stream[T, R]) last(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case ctx.Err() != nil && r.stopped.Load() && r.lowest == nil:
+	case ctx.Err() != nil && (r.stopped.Load() || s.cutShort) && r.lowest == nil:
 		return r.stoppedErr(ctx)
 	case r.lowest != nil:
 		return r.lowest
@@ -179,7 +182,12 @@ func (s *stream[T, R]) feed(w *worker) {
 			r.mu.Unlock()
 		} else if !normal {
 			// f ended the goroutine; the sequence can't be read on.
-			r.halt(errGoexit)
+			r.mu.Lock()
+			if r.lowest == nil {
+				r.lowest = &ItemError{Index: i, Err: errGoexit}
+			}
+			r.haltLocked(stopCause{r.lowest})
+			r.mu.Unlock()
 		}
 		w.releaseThread()
 		r.endFeeding(w)
@@ -224,6 +232,9 @@ func (s *stream[T, R]) feed(w *worker) {
 		}
 	}
 	normal = true
+	r.mu.Lock()
+	s.cutShort = r.ctx.Err() != nil
+	r.mu.Unlock()
 }
 
 // endFeeding is the feeder's last act: no more items will come.
@@ -355,6 +366,9 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 			reading = true
 		}
 		reading = false
+		if failure == nil && ctx.Err() != nil {
+			failure = r.stoppedErr(ctx)
+		}
 	}()
 	if failure != nil {
 		yield(zero, failure)
@@ -362,7 +376,7 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 }
 
 // errGoexit stops a stream whose feeder was ended by its own item.
-var errGoexit = errors.New("weft: an item called runtime.Goexit")
+var errGoexit = errors.New("the input can't be read on: the function ended the goroutine that reads it with runtime.Goexit; return an error instead")
 
 // feederPilot times the items that the feeder runs itself: each of the first,
 // then one of sixteen, so that tiny items are not slowed by clock readings.

@@ -17,6 +17,7 @@ type worker struct {
 	stop atomic.Bool
 
 	lo, hi int           // the chunk
+	at     int           // the item that runs, kept by bodies
 	ran    int           // items that the last turn ran
 	busy   time.Duration // time in f during this turn, kept by careful bodies
 	local  any           // what the source keeps with a chunk
@@ -143,7 +144,7 @@ func (r *run) chunk() int {
 // there was nothing to take.
 func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok bool) {
 	w.stop.Store(false)
-	if r.stopped.Load() {
+	if r.stopped.Load() || r.ctx.Err() != nil {
 		return 0, false
 	}
 	if r.gate.shut() && !r.gate.wait(r.ctx) {
@@ -191,6 +192,11 @@ func (r *run) after(w *worker, took time.Duration) {
 	}
 	r.counted.Add(int64(w.ran))
 	r.inItems.Add(int64(took))
+	if w.ran > 0 {
+		us := int64(took / time.Microsecond)
+		r.squares.Add(us * us / int64(w.ran))
+		r.chunks.Add(1)
+	}
 	more := r.src.release(w, next)
 	if next < w.hi && !r.stopped.Load() {
 		more = true

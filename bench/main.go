@@ -25,8 +25,14 @@ type benchmark struct {
 }
 
 var benchmarks = []benchmark{
+	neverSlower,
+	speedUp,
 	peersBenchmark,
+	inFlight,
+	decisions,
+	memoryUse,
 	serveHelper,
+	memoryCaseHelper,
 }
 
 func main() {

@@ -55,12 +55,12 @@ type Choice struct {
 // BenchmarkStart in the root package: waking a worker on an idle CPU takes
 // 5 to 50 us on the machines tried, a virtual machine being the slow end.
 const (
-	startCost = 20 * time.Microsecond // until the first other worker runs
+	startCost = 50 * time.Microsecond // until the first other worker runs
 	eachCost  = 2 * time.Microsecond  // for each further one
 	// leastWork is the serial time below which going parallel is noise.
 	leastWork = 250 * time.Microsecond
 	// leastGain is the share of the serial time that must be saved.
-	leastGain = 0.15
+	leastGain = 0.2
 	// handOver is the part of an item's time, in nanoseconds, that more
 	// workers do not shorten: reading the input, writing the result. Below
 	// some tens of nanoseconds an item it is the memory that is busy.
@@ -154,6 +154,10 @@ func Decide(q Question) Answer {
 		a.Rejected = []Choice{many}
 		return a
 	}
+	if q.Running {
+		return Answer{Mode: CPU, Workers: w, Reason: fmt.Sprintf(
+			"the first item still runs after %s and uses the CPU %.0f %% of the time: %d workers share the others", Nanos(q.Nanos), 100*q.Share, w)}
+	}
 	a = Answer{Mode: CPU, Workers: w, Predicted: many.Predicted}
 	a.Reason = fmt.Sprintf("the items use the CPU %.0f %% of their time and take %s each: %d workers cut %s to %s",
 		100*q.Share, Nanos(q.Nanos), w, Short(plain.Predicted), Short(many.Predicted))
@@ -186,6 +190,12 @@ func decideIO(q Question, n, limit int, plain Choice) Answer {
 	if w == limit {
 		a.Reason = fmt.Sprintf("the items wait %.0f %% of their %s: memory or file descriptors allow %d in flight",
 			100*(1-q.Share), Nanos(q.Nanos), w)
+	}
+	if q.Running && w > 1 {
+		a.Reason = fmt.Sprintf("the first item still waits after %s, %.0f %% of it on the CPU: starts with %d in flight and goes on as throughput grows",
+			Nanos(q.Nanos), 100*q.Share, w)
+		a.Predicted = 0
+		return a
 	}
 	if w <= 1 || plain.Predicted < leastWork {
 		a.Mode, a.Workers, a.Predicted = Plain, 1, plain.Predicted

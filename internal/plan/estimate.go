@@ -15,6 +15,10 @@ type Estimate struct {
 	Share  float64       // CPU over wall time, 0 to 1; 1 where unknown
 	Spread float64       // coefficient of variation between the blocks
 	Bytes  int64         // memory of one item
+
+	// Running says that no item has finished: the times are of one that still
+	// runs, so lower bounds.
+	Running bool
 }
 
 // window is how many blocks an Estimator looks back. Enough to tell one

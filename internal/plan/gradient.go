@@ -99,6 +99,9 @@ func (g *Gradient) Halve() string {
 	g.level = max(1, g.level/2)
 	g.ceiling = g.level
 	g.hold(0)
+	if from == g.level {
+		return ""
+	}
 	return fmt.Sprintf("the other side asked to back off: from %d in flight to %d", from, g.level)
 }
 
@@ -243,4 +246,19 @@ func (g *Gradient) mid() {
 
 func (g *Gradient) found(r Round) string {
 	return fmt.Sprintf("%d in flight is the knee: %.0f a second, and more would only wait longer", g.level, g.lowX)
+}
+
+// Summary says where the search has come to, as part of a sentence.
+func (g *Gradient) Summary() string {
+	switch {
+	case g.ceiling > 0:
+		return fmt.Sprintf("asked to back off, it is at %d", g.level)
+	case g.phase == ramping && g.lowN > 0:
+		return fmt.Sprintf("throughput grew up to %d", g.level)
+	case g.phase == ramping:
+		return fmt.Sprintf("%d so far", g.level)
+	case g.phase == searching:
+		return fmt.Sprintf("%d to %d is where throughput stops growing", g.lowN, g.highN)
+	}
+	return fmt.Sprintf("%d do as much as more would", g.level)
 }

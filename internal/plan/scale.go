@@ -15,6 +15,8 @@ type Window struct {
 	LockWait time.Duration // summed over goroutines, in the whole process
 	GCShare  float64       // of the CPU time; 0 if no collection ended
 	Running  float64       // workers that ran or could run, on average over the looks
+	Crowded  float64       // share of the time in which something on the machine had no CPU
+	Error    float64       // standard error of the mean item time, as a share of it
 }
 
 // rate is the items a second. It is told from the time inside the items, not
@@ -37,21 +39,24 @@ func (w Window) lockShare() float64 {
 
 // Scaler watches a CPU-bound run. While all is well it does nothing. When the
 // figures are suspicious (workers that idle or wait for locks, or a rate far
-// below what the first items promised) it tries half the workers for a moment,
-// twice, and stays there if that costs less than 10 % of the rate; and from
-// there it now and then tries twice as many. So the loss to trying is bounded,
-// and a wrong suspicion costs a few windows at half speed.
+// below what the first items promised) it tries half the workers for a moment
+// and compares that with the windows before and after, so that items which
+// grow dearer do not look like contention. If fewer workers cost less than
+// 10 % of the rate each time, it stays with them; and from there it now and
+// then tries twice as many. So the loss to trying is bounded, and a wrong
+// suspicion costs a few windows at half speed. Windows whose items differ too
+// much to tell a rate decide nothing.
 type Scaler struct {
 	most  int     // workers allowed
 	cur   int     // workers settled on
 	base  float64 // items a second and worker promised by the pilot
 	state scalerState
-	high  float64 // rate with the larger number
+	high  float64 // rate with the larger number, in the window before
+	low   float64 // rate with the smaller one
 	agree int     // probes in a row that found the larger number useless
 	wait  int     // windows until the next suspicion counts
 	pause int     // what wait is set to next
-	why   string
-	last  Window // of the suspicion
+	last  Window  // of the suspicion
 	cpu1  time.Duration
 }
 
@@ -60,7 +65,7 @@ type scalerState uint8
 const (
 	steady scalerState = iota
 	tryingFewer
-	backToCompare
+	comparing // with the larger number again
 	tryingMore
 )
 
@@ -74,8 +79,16 @@ const (
 	suspicious = 0.65
 	idleShare  = 0.6
 	lockShare  = 0.15
+	crowded    = 0.25
 	firstPause = 4
 	mostPause  = 256
+	// CloseEnough is the standard error up to which a window's rate may
+	// decide; a window past it should go on, for a while.
+	CloseEnough = 0.06
+	tooVague    = 0.12
+	// agreement is how many comparisons in a row must find the larger number
+	// useless: one more where nothing but the items' CPU time speaks for it.
+	agreement = 2
 )
 
 // NewScaler starts with workers, of at most most. nanos is what an item took
@@ -98,40 +111,49 @@ type Verdict struct {
 // Settled is the number of workers the Scaler believes in, probes aside.
 func (s *Scaler) Settled() int { return s.cur }
 
+// Probing tells whether the rate of the window that is open will decide.
+func (s *Scaler) Probing() bool { return s.state != steady }
+
 // Step takes a full window and says how many workers the next one has.
 func (s *Scaler) Step(w Window) Verdict {
 	if w.Items == 0 || w.Wall <= 0 || w.InItems <= 0 {
 		return s.idle(w)
 	}
+	if s.Probing() && w.Error > tooVague {
+		return s.trust()
+	}
 	rate := w.rate()
 	switch s.state {
 	case tryingFewer:
-		if rate < (1-2*lossAllowed)*s.high {
+		if rate < (1-2*lossAllowed)*s.high && s.agree == 0 {
 			return s.trust() // clearly slower: the workers are worth it
 		}
-		if rate >= (1-lossAllowed)*s.high {
-			s.agree++
-		} else {
+		s.low, s.state = rate, comparing
+		return Verdict{Workers: s.cur}
+	case comparing:
+		before := s.high
+		s.high = rate
+		if s.low < (1-lossAllowed)*(before+rate)/2 {
 			return s.trust()
 		}
-		if s.agree >= 2 {
-			from := s.cur
-			s.cur = max(1, s.cur/2)
-			s.state, s.agree = steady, 0
-			s.pause = firstPause * 4
-			s.wait = s.pause
-			if s.cur > 1 {
-				s.wait = 0 // half again may do as well
-			}
-			s.why = fmt.Sprintf("%d workers were no faster than %d: %s", from, s.cur, s.cause())
-			return Verdict{Workers: s.cur, Why: s.why}
+		s.agree++
+		need := agreement
+		if s.last.busy() >= 0.9 && s.last.lockShare() < lockShare {
+			need++
 		}
-		s.state = backToCompare
-		return Verdict{Workers: s.cur}
-	case backToCompare:
-		s.high = rate
-		s.state = tryingFewer
-		return Verdict{Workers: max(1, s.cur/2)}
+		if s.agree < need {
+			s.state = tryingFewer
+			return Verdict{Workers: max(1, s.cur/2)}
+		}
+		from := s.cur
+		s.cur = max(1, s.cur/2)
+		s.state, s.agree = steady, 0
+		s.pause = firstPause * 4
+		s.wait = s.pause
+		if s.cur > 1 {
+			s.wait = 0 // half again may do as well
+		}
+		return Verdict{Workers: s.cur, Why: fmt.Sprintf("%s were no faster than %d: %s", workers(from), s.cur, s.cause())}
 	case tryingMore:
 		more := min(s.most, s.cur*2)
 		s.state = steady
@@ -139,8 +161,7 @@ func (s *Scaler) Step(w Window) Verdict {
 			from := s.cur
 			s.cur = more
 			s.wait = s.pause
-			s.why = fmt.Sprintf("%d workers are now %.1f times as fast as %d", more, rate/s.high, from)
-			return Verdict{Workers: s.cur, Why: s.why}
+			return Verdict{Workers: s.cur, Why: fmt.Sprintf("%s are now %.1f times as fast as %d", workers(more), rate/s.high, from)}
 		}
 		s.pause = min(mostPause, s.pause*2)
 		s.wait = s.pause
@@ -151,13 +172,13 @@ func (s *Scaler) Step(w Window) Verdict {
 		return Verdict{Workers: s.cur}
 	}
 	if s.cur > 1 && s.suspects(w) {
-		if w.busy() < idleShare && w.lockShare() < lockShare && w.GCShare < 0.5 {
-			return Verdict{Workers: s.cur, IO: true, Why: fmt.Sprintf("the workers used the CPU %.0f %% of the time and waited for no lock: they wait for something else", 100*w.busy())}
+		if s.waiting(w, idleShare) {
+			return s.toIO(w)
 		}
 		s.last, s.high, s.state, s.agree = w, rate, tryingFewer, 0
 		return Verdict{Workers: max(1, s.cur/2)}
 	}
-	if s.cur < s.most {
+	if s.cur < s.most && w.Error <= tooVague {
 		s.high, s.state = rate, tryingMore
 		return Verdict{Workers: min(s.most, s.cur*2)}
 	}
@@ -166,14 +187,23 @@ func (s *Scaler) Step(w Window) Verdict {
 
 // idle is a window in which nothing finished: long items, or long waits.
 func (s *Scaler) idle(w Window) Verdict {
-	if s.state == steady && w.Wall > 0 && w.busy() < 0.25 && w.lockShare() < lockShare && w.GCShare < 0.5 {
-		return Verdict{Workers: s.cur, IO: true, Why: fmt.Sprintf("the workers used the CPU %.0f %% of the time: they wait for something else", 100*w.busy())}
+	if s.state != steady {
+		return s.trust()
 	}
-	if s.state == steady {
-		return Verdict{Workers: s.cur}
+	if w.Wall > 0 && s.waiting(w, idleShare/2) {
+		return s.toIO(w)
 	}
-	s.state = steady
-	return s.trust()
+	return Verdict{Workers: s.cur}
+}
+
+// waiting tells whether the workers wait for something that is neither a lock
+// nor the collector nor a CPU.
+func (s *Scaler) waiting(w Window, share float64) bool {
+	return w.busy() < share && w.lockShare() < lockShare && w.GCShare < 0.5 && w.Crowded < crowded
+}
+
+func (s *Scaler) toIO(w Window) Verdict {
+	return Verdict{Workers: s.cur, IO: true, Why: fmt.Sprintf("the workers used the CPU %.0f %% of the time and waited for no lock: they wait for something else", 100*w.busy())}
 }
 
 func (s *Scaler) trust() Verdict {
@@ -185,7 +215,7 @@ func (s *Scaler) trust() Verdict {
 
 func (s *Scaler) suspects(w Window) bool {
 	return w.busy() < idleShare || w.lockShare() > lockShare ||
-		s.base > 0 && w.rate() < suspicious*s.base*float64(w.Workers)
+		s.base > 0 && w.Error <= tooVague && w.rate() < suspicious*s.base*float64(w.Workers)
 }
 
 // cause names what the evidence of the suspicious window points to.

@@ -1,0 +1,30 @@
+# Weft. `make` lists what there is to do.
+
+GO ?= go
+
+.DEFAULT_GOAL := help
+.PHONY: bench build clean help peers run soak test
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## build weft and take the tour
+	@bin/weft tour
+
+build: ## build bin/weft
+	@$(GO) build -o bin/ ./cmd/weft
+
+test: ## all checks and tests; prints what failed and how to run it again
+	@GO='$(GO)' scripts/test
+
+soak: ## fuzzing and repeated tests for longer: TIME=30s COUNT=20 SINCE=HEAD~10
+	@GO='$(GO)' scripts/soak
+
+bench: ## all benchmarks (BENCH=name runs one), printed as Markdown
+	@$(GO) run ./bench $(or $(BENCH),all)
+
+peers: ## the Python libraries that benchmarks compare with (Python 3.11 or later)
+	@bench/peers/setup
+
+clean: ## delete what these targets made
+	rm -rf bin bench/peers/venv
