@@ -174,10 +174,11 @@ func (m *mapCmd) do(s *session) (int, error) {
 	mark := rand.Text()
 	g := guard.New(mark)
 	runner := command.New(command.Config{Guard: g})
+	hideProgress := func() {}
 	if m.Progress != nil && *m.Progress || m.Progress == nil && s.screen.ErrTerminal() && !src.terminal {
-		defer s.screen.Progress(src.total)()
+		hideProgress = s.screen.Progress(src.total)
 	}
-	code := mapping.Run(mapping.Config{
+	code, whole := mapping.Run(mapping.Config{
 		Template:  t,
 		Program:   program,
 		Script:    m.Shell,
@@ -203,9 +204,12 @@ func (m *mapCmd) do(s *session) (int, error) {
 		Skipped:   s.screen.Skipped,
 		Signals:   s.Signals,
 	})
-	runner.Close()
+	if whole {
+		hideProgress()
+		runner.Close()
+	}
 	// After a run that was broken off the guard looks for what got away.
-	_ = g.Close(code > 128)
+	_ = g.Close(!whole || code > 128)
 	return code, nil
 }
 

@@ -281,7 +281,7 @@ func (r *Runner) lingering(ctx context.Context, p *os.Process, ended bool) {
 	}
 	if !r.wait(alive, r.cfg.Grace, r.now) {
 		kill(p)
-		r.wait(alive, 10*time.Second, nil) // what even the system can not end is left to it
+		r.wait(alive, 2*time.Second, nil) // what even that does not end at once is the system's
 	}
 }
 

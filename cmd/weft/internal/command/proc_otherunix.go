@@ -16,3 +16,6 @@ var rssUnit = func() int64 {
 	}
 	return 1024
 }()
+
+// groupRuns can not tell zombies apart here.
+func groupRuns(int) bool { return true }

@@ -29,10 +29,11 @@ func suspend(group int) { _ = syscall.Kill(-group, syscall.SIGSTOP) }
 
 func proceed(group int) { _ = syscall.Kill(-group, syscall.SIGCONT) }
 
-// groupAlive reports whether anything is left in the group of a command that
-// has been waited for.
+// groupAlive reports whether anything runs in the group of a command that has
+// been waited for. What has ended but was not waited for by its new parent
+// does not run: some containers have nobody who would.
 func groupAlive(p *os.Process) bool {
-	return !errors.Is(syscall.Kill(-p.Pid, 0), syscall.ESRCH)
+	return !errors.Is(syscall.Kill(-p.Pid, 0), syscall.ESRCH) && groupRuns(p.Pid)
 }
 
 func status(s *os.ProcessState) (exit int, signal string) {

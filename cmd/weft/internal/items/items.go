@@ -115,11 +115,11 @@ func record(in *bufio.Reader, sep byte) ([]byte, error) {
 	var long []byte
 	for {
 		b, err := in.ReadSlice(sep)
-		if len(long)+len(b) > Longest {
-			return nil, errLong
-		}
 		if err == nil {
 			b = b[:len(b)-1]
+		}
+		if len(long)+len(b) > Longest {
+			return nil, errLong
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
 			long = append(long, b...)

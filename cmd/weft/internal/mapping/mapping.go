@@ -143,6 +143,8 @@ type run struct {
 	errs    []coded // what went wrong besides the jobs
 	input   error
 
+	abandon chan struct{} // closed when waiting any longer is no use
+
 	logMu   sync.Mutex
 	summary Summary
 	noOut   bool // Out or Err can not be written any more
@@ -160,9 +162,11 @@ var (
 	errInterrupted = errors.New("interrupted")
 )
 
-// Run runs everything and returns the exit code.
-func Run(c Config) int {
-	r := &run{Config: c, begin: time.Now(), live: map[int]*job{}}
+// Run runs everything and returns the exit code. It is not whole if somebody
+// who asked weft to end, and had all jobs ended, would have to wait on for an
+// output that nobody reads: then goroutines are left that use the Config.
+func Run(c Config) (code int, whole bool) {
+	r := &run{Config: c, begin: time.Now(), live: map[int]*job{}, abandon: make(chan struct{})}
 	r.stopCtx, r.stop = context.WithCancelCause(context.Background())
 	r.killCtx, r.kill = context.WithCancelCause(context.Background())
 	defer r.stop(nil)
@@ -171,10 +175,18 @@ func Run(c Config) int {
 	over := make(chan struct{})
 	var watcher sync.WaitGroup
 	watcher.Go(func() { r.watch(over) })
-	report := r.stream()
-	close(over)
-	watcher.Wait()
-	return r.finish(report)
+	reports := make(chan *weft.Report, 1)
+	go func() { reports <- r.stream() }()
+	select {
+	case report := <-reports:
+		close(over)
+		watcher.Wait()
+		return r.finish(report), true
+	case <-r.abandon:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return signalCode(r.signal), false
+	}
 }
 
 // stream runs the items and writes what they did.
@@ -339,7 +351,7 @@ func (r *run) judge(path string, j *job) error {
 // fatal notes an error that ends the run and says it at once.
 func (r *run) fatal(err error, code int) {
 	r.mu.Lock()
-	known := slices.ContainsFunc(r.errs, func(c coded) bool { return c.code == code })
+	known := slices.ContainsFunc(r.errs, func(c coded) bool { return c.err.Error() == err.Error() })
 	if !known {
 		r.errs = append(r.errs, coded{err, code})
 	}
@@ -517,23 +529,45 @@ func (r *run) watch(over <-chan struct{}) {
 			r.signal = sig
 		}
 		r.mu.Unlock()
-		if sig != os.Interrupt {
-			interrupts++ // at once, without the waiting
-		}
 		interrupts++
+		if sig != os.Interrupt {
+			interrupts = max(interrupts, 2) // at once, without the waiting
+		}
 		r.stop(errInterrupted)
-		switch running := r.Runner.Running(); {
+		running := r.Runner.Running()
+		switch {
 		case interrupts == 1 && running > 0:
-			r.Say("stopping: waiting for %s; press Ctrl-C again to end them now", count(running, "running job"))
+			r.sayPromptly("stopping: waiting for %s; press Ctrl-C again to end them now", count(running, "running job"))
 		case interrupts == 2:
 			r.kill(errInterrupted)
+			last := time.AfterFunc(patience, sync.OnceFunc(func() { close(r.abandon) }))
+			defer last.Stop()
 			if running > 0 {
-				r.Say("ending %s", count(running, "running job"))
+				r.sayPromptly("ending %s", count(running, "running job"))
 			}
 		case interrupts > 2:
 			r.kill(errInterrupted)
 			r.Runner.KillNow()
 		}
+	}
+}
+
+// patience is how long a run that was told to end may take for it: longer than
+// the time that commands have between SIGTERM and SIGKILL.
+const patience = 6 * time.Second
+
+// sayPromptly does not wait for somebody to read what it says.
+func (r *run) sayPromptly(format string, args ...any) {
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		r.Say(format, args...)
+	}()
+	t := time.NewTimer(200 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-said:
+	case <-t.C:
 	}
 }
 
@@ -556,7 +590,7 @@ func (r *run) finish(report *weft.Report) int {
 	}
 	if r.input != nil {
 		r.errs = append(r.errs, coded{r.input, BadInput})
-		r.Say("%v; the %s before it %s run", r.input, count(s.Succeeded+s.Failed+s.Skipped, "item"), "have been")
+		r.Say("%v; the items before it, %d, have been run", r.input, s.Succeeded+s.Failed+s.Skipped)
 	}
 	if r.Log != nil {
 		if err := r.Log.Close(); err != nil {
@@ -614,14 +648,8 @@ func (r *run) conclude() {
 }
 
 func (r *run) code() int {
-	switch r.signal {
-	case nil:
-	case os.Interrupt:
-		return Interrupted
-	case syscall.SIGHUP:
-		return Hangup
-	default:
-		return Terminated
+	if r.signal != nil {
+		return signalCode(r.signal)
 	}
 	for _, code := range []int{BrokenPipe, CannotWrite, BadInput} {
 		if slices.ContainsFunc(r.errs, func(c coded) bool { return c.code == code }) {
@@ -635,4 +663,15 @@ func (r *run) code() int {
 		return JobFailed
 	}
 	return OK
+}
+
+// signalCode is what a shell reports of a program that the signal ended.
+func signalCode(sig os.Signal) int {
+	switch sig {
+	case os.Interrupt:
+		return Interrupted
+	case syscall.SIGHUP:
+		return Hangup
+	}
+	return Terminated
 }

@@ -4,11 +4,15 @@ package near
 import "strings"
 
 // To returns the name that is at most two slips of the finger away from the
-// one written, the nearest and first of them, or nothing.
+// one written, the nearest and first of them. It is empty if there is none, and if the name
+// written is one of them.
 func To(written string, names []string) string {
 	best, at := "", 3
 	for _, n := range names {
-		if n == written || abs(len(n)-len(written)) >= at {
+		if n == written {
+			return ""
+		}
+		if abs(len(n)-len(written)) >= at {
 			continue
 		}
 		if d := distance(strings.ToLower(written), strings.ToLower(n)); d < at && d < len(n) {

@@ -25,6 +25,7 @@ type Screen struct {
 type stream struct {
 	s    *Screen
 	w    io.Writer
+	mu   sync.Mutex // for w where it is no terminal: it may block for long
 	tty  bool
 	fd   int
 	open bool // a line without its end yet is on the terminal
@@ -61,9 +62,14 @@ func (s *Screen) ErrTerminal() bool { return s.err.tty }
 
 // Write puts the bar aside for what is written.
 func (t *stream) Write(p []byte) (int, error) {
+	if !t.tty {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.w.Write(p)
+	}
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
-	if t.tty && len(p) > 0 {
+	if len(p) > 0 {
 		t.s.hide()
 		t.open = p[len(p)-1] != '\n'
 	}
@@ -115,7 +121,11 @@ func (s *Screen) Progress(total func() int) (stop func()) {
 		for {
 			select {
 			case <-tick.C:
-				s.draw()
+				if s.err.tty {
+					s.draw()
+				} else {
+					s.Note(s.line())
+				}
 			case <-done:
 				return
 			}
@@ -125,12 +135,13 @@ func (s *Screen) Progress(total func() int) (stop func()) {
 		tick.Stop()
 		close(done)
 		wg.Wait()
+		last := s.line()
 		s.mu.Lock()
 		s.hide()
 		s.bar = nil
 		s.mu.Unlock()
 		if !s.err.tty {
-			s.Note(b.state().line())
+			s.Note(last)
 		}
 	}
 }
@@ -156,19 +167,21 @@ func (s *Screen) count(f func(*bar)) {
 	}
 }
 
+func (s *Screen) line() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bar.state().line()
+}
+
+// draw puts the bar onto the terminal.
 func (s *Screen) draw() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	state := s.bar.state()
-	if !s.err.tty {
-		_, _ = io.WriteString(s.err.w, state.line()+"\n")
-		return
-	}
 	width, _, err := term.GetSize(s.err.fd)
 	if err != nil || width < 20 {
 		width = 80
 	}
-	text := state.bar(width - 1)
+	text := s.bar.state().bar(width - 1)
 	if s.color {
 		text = "\x1b[36m" + text + "\x1b[0m"
 	}

@@ -26,7 +26,7 @@ func Word(s string) string {
 
 func plain(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-		strings.IndexByte("_@%+:,./-", c) >= 0
+		strings.IndexByte("_@+:,./-", c) >= 0
 }
 
 // Join returns the command args so that it can be pasted into a shell.
