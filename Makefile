@@ -20,8 +20,9 @@ test: ## all checks and tests; prints what failed and how to run it again
 soak: ## fuzzing and repeated tests for longer: TIME=30s COUNT=20 SINCE=HEAD~10
 	@GO='$(GO)' scripts/soak
 
-bench: ## all benchmarks (BENCH=name runs one), printed as Markdown
-	@$(GO) run ./bench $(or $(BENCH),all)
+bench: ## all benchmarks, printed as Markdown: BENCH="names" FLAGS="-quick"
+	@$(GO) build -o bin/ ./bench
+	@for name in $(or $(BENCH),$$(bin/bench | awk '/^  / { print $$1 }')); do bin/bench $$name $(FLAGS) || exit; done
 
 peers: ## the Python libraries that benchmarks compare with (Python 3.11 or later)
 	@bench/peers/setup

@@ -35,14 +35,8 @@ func (e timeoutError) Is(t error) bool { return t == context.DeadlineExceeded } 
 // a failure if the options say so.
 func (r *run) attempts(ctx context.Context, w *worker, call func(context.Context) error) error {
 	for n := 1; ; n++ {
-		if r.rate != nil {
-			waited, ok := r.rate.wait(ctx)
-			if !ok {
-				return context.Cause(ctx)
-			}
-			if waited {
-				r.io.paced.Add(1)
-			}
+		if !r.mayStart(ctx) {
+			return context.Cause(ctx)
 		}
 		w.epoch = r.io.epoch.Load()
 		err := r.attempt(ctx, w, call)
@@ -57,6 +51,26 @@ func (r *run) attempts(ctx context.Context, w *worker, call func(context.Context
 		r.retry.Add(1)
 		if !pause(ctx, delay) {
 			return err
+		}
+	}
+}
+
+// mayStart waits for the end of a pause and for the rate limit. It returns
+// false when ctx ended before.
+func (r *run) mayStart(ctx context.Context) bool {
+	for {
+		if r.gate.shut() && !r.gate.wait(ctx) {
+			return false
+		}
+		if r.rate == nil {
+			return true
+		}
+		waited, ok := r.rate.wait(ctx)
+		if waited {
+			r.io.paced.Add(1)
+		}
+		if !ok || !r.gate.shut() {
+			return ok
 		}
 	}
 }
@@ -91,8 +105,12 @@ type pacer struct {
 // paceSlack is how far starts may catch up after a late timer.
 const paceSlack = 5 * time.Millisecond
 
+// longestInterval keeps the slowest rates within what a Duration can hold.
+const longestInterval = 100 * 365 * 24 * time.Hour
+
 func newPacer(perSecond float64) *pacer {
-	return &pacer{interval: max(1, time.Duration(float64(time.Second)/perSecond))}
+	ns := min(float64(time.Second)/perSecond, float64(longestInterval))
+	return &pacer{interval: max(1, time.Duration(ns))}
 }
 
 // wait returns when the next start is due; ok is false when ctx ended before.

@@ -98,7 +98,7 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	tid := int(w.tid.Load())
 	if tid != 0 {
 		wall := time.Duration(r.inItems.Load()) + running
-		r.measureShare(w, pilot.CPUOf(tid), wall, !pilot.Blocked(tid))
+		r.measureShare(w, pilot.CPUOf(tid), wall, !blocked(tid))
 	}
 	est := r.est.Estimate()
 	items := r.counted.Load()
@@ -109,6 +109,9 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 		// whole process hardly computes, neither does this item.
 		wall := float64(now)
 		est.Share = min(1, float64(pilot.ProcessCPU()-r.cpu0)/wall)
+		if w.slot.Computes() {
+			est.Share = 1
+		}
 	}
 	est.CPU = time.Duration(est.Nanos * est.Share)
 	est.Items = int(items) + 1
@@ -126,6 +129,17 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 		return firstLook
 	}
 	return min(slowLook, max(firstLook, running/2))
+}
+
+// blocked tells whether a thread sleeps. One that is about to takes some
+// microseconds to get there.
+func blocked(tid int) bool {
+	for range 8 {
+		if pilot.Blocked(tid) {
+			return true
+		}
+	}
+	return false
 }
 
 // cpuWindow is where the window that is being measured began.

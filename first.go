@@ -96,7 +96,8 @@ func (r *run) firstItems(w *worker) {
 // own will, what is missing went to other programs: it would have computed.
 func (r *run) measureShare(w *worker, cpu, wall time.Duration, neverWaited bool) {
 	cpu -= time.Duration(w.cpu.Load())
-	if neverWaited {
+	cpu += w.slot.Nested()
+	if neverWaited || w.slot.Computes() {
 		cpu = wall
 	}
 	r.est.CPU(cpu, wall)
@@ -171,6 +172,9 @@ func (r *run) toIO(level int) {
 	r.io.gradient = plan.NewGradient(level, limit, why)
 	r.io.reset(r.now(), r.counted.Load(), r.cpuTime())
 	r.mode.Store(int32(plan.IO))
+	if r.borrowed != nil {
+		r.borrowed.Waits()
+	}
 	// Workers that mostly wait hold no CPU slot; the run keeps one.
 	for _, w := range r.workers {
 		w.slot.Hold(false)

@@ -17,6 +17,7 @@ type ioFigures struct {
 	items    atomic.Int64
 	latency  atomic.Int64
 	backOffs atomic.Int64
+	calm     atomic.Int64 // items of earlier epochs have been answered by a halving
 	paced    atomic.Int64 // items that waited for the rate limit
 	began    time.Duration
 	counted  int64
@@ -33,7 +34,6 @@ func (f *ioFigures) reset(now time.Duration, counted int64, cpu time.Duration) {
 	f.epoch.Add(1)
 	f.items.Store(0)
 	f.latency.Store(0)
-	f.backOffs.Store(0)
 	f.paced.Store(0)
 	f.began, f.counted, f.cpu = now, counted, cpu
 }
@@ -46,10 +46,16 @@ func (r *run) lookIO(now time.Duration) time.Duration {
 	switch {
 	case f.backOffs.Load() > 0:
 		why = g.Halve()
+		f.backOffs.Store(0)
+		f.calm.Store(f.epoch.Load() + 1)
 	case items < int64(g.Enough()):
 		if limit, what := r.mostInFlight(); limit < g.Level() {
 			g.Cap(limit, what)
 			r.target.Store(int32(g.Level()))
+		}
+		if now-f.began > 0 && g.TooSlow(now-f.began, float64(r.counted.Load()-f.counted)/(now-f.began).Seconds()) {
+			why = g.Step(plan.Round{Items: int(max(1, items)), Latency: now - f.began, Rate: float64(r.counted.Load()-f.counted) / (now - f.began).Seconds()})
+			break
 		}
 		if items == 0 {
 			// Long items, or an input that brings none: look less often.
@@ -86,12 +92,19 @@ func clamp(d, lo, hi time.Duration) time.Duration { return max(lo, min(hi, d)) }
 
 // backOff obeys an item that asked for less.
 func (r *run) backOff(w *worker, b BackOff) {
-	if w != nil && w.epoch == r.io.epoch.Load() {
-		// One halving an epoch: a burst of refusals is one message.
+	if w.epoch >= r.io.calm.Load() {
+		// One halving for all that was in flight: a burst of refusals is one
+		// message.
 		r.io.backOffs.Add(1)
 	}
 	if b.After > 0 {
 		r.gate.close(time.Now().Add(min(b.After, time.Hour)))
+		// Chunks end after the item they are at.
+		r.mu.Lock()
+		for _, w := range r.workers {
+			w.stop.Store(true)
+		}
+		r.mu.Unlock()
 	}
 }
 

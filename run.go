@@ -177,7 +177,7 @@ func (r *run) plainLoop(ctx context.Context) {
 		budget.Shared.Force()
 		defer budget.Shared.Release(1)
 	} else {
-		defer slot.Return()
+		defer func() { slot.Return(r.computed()) }()
 	}
 	defer func() { // also when f leaves by runtime.Goexit
 		if r.live.Load() != 0 {
@@ -222,7 +222,7 @@ func (r *run) launch() {
 		r.planned = true
 		r.mode.Store(int32(plan.CPU))
 		r.answer = plan.Answer{Mode: plan.CPU, Workers: r.want, Reason: fmt.Sprintf("Workers(%d) asks for it", r.cfg.workers)}
-		r.target.Store(int32(r.want))
+		r.target.Store(int32(r.allowed(r.want)))
 	}
 	go r.work(w)
 	if r.fixed {
@@ -393,6 +393,16 @@ func (r *run) haltLocked(cause error) {
 	if q, ok := r.src.(interface{ wake() }); ok {
 		q.wake() // the feeder may wait for room
 	}
+}
+
+// computed is how long the run wanted a CPU, for the worker that waits for
+// it: all its time, unless its items mostly wait. Being kept waiting for a CPU
+// counts.
+func (r *run) computed() time.Duration {
+	if plan.Mode(r.mode.Load()) == plan.IO {
+		return min(r.now(), r.cpuTime())
+	}
+	return r.now()
 }
 
 func (r *run) now() time.Duration { return time.Since(r.begun) }

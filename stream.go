@@ -159,7 +159,7 @@ func (s *stream[T, R]) launch() {
 		r.planned = true
 		r.mode.Store(int32(plan.CPU))
 		r.answer = plan.Answer{Mode: plan.CPU, Workers: r.want, Reason: fmt.Sprintf("Workers(%d) asks for it", r.cfg.workers)}
-		r.target.Store(int32(r.want))
+		r.target.Store(int32(r.allowed(r.want)))
 	}
 	r.mu.Unlock()
 	go s.feed(w)
@@ -218,6 +218,9 @@ func (s *stream[T, R]) feed(w *worker) {
 				r.grow()
 			}
 			continue
+		}
+		if r.gate.shut() && !r.gate.wait(r.ctx) {
+			break
 		}
 		inItem = true
 		p.before(r, w)
@@ -318,7 +321,7 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 		if slot == nil {
 			budget.Shared.Release(1)
 		} else {
-			slot.Return()
+			slot.Return(r.computed())
 		}
 		cancel(nil)
 		stopProgress()

@@ -261,7 +261,7 @@ func (r *run) endLocked() {
 	}
 	// The caller goes on: it takes its slot back.
 	if r.borrowed != nil {
-		r.borrowed.Return()
+		r.borrowed.Return(r.computed())
 	} else {
 		budget.Shared.Release(1)
 	}

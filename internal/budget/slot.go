@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // Slot is the context of one worker's items. It tells runs nested in them
@@ -11,6 +12,9 @@ type Slot struct {
 	context.Context
 	held atomic.Bool
 	lent atomic.Bool
+
+	waits  atomic.Bool  // the run it is lent to waits rather than computes
+	nested atomic.Int64 // CPU nanoseconds of the runs that worked for the items
 }
 
 // NewSlot returns the context of a worker that holds a slot or not.
@@ -44,8 +48,23 @@ func Borrow(ctx context.Context) *Slot {
 	return s
 }
 
-// Return gives a borrowed slot back.
-func (s *Slot) Return() { s.lent.Store(false) }
+// Return gives a borrowed slot back. cpu is what the run that borrowed it
+// computed on behalf of the lender's item.
+func (s *Slot) Return(cpu time.Duration) {
+	s.nested.Add(int64(cpu))
+	s.waits.Store(false)
+	s.lent.Store(false)
+}
+
+// Waits says that the run that borrowed the slot mostly waits.
+func (s *Slot) Waits() { s.waits.Store(true) }
+
+// Computes tells whether the slot is lent to a run that computes: the worker
+// waits, but its item needs the CPU.
+func (s *Slot) Computes() bool { return s.lent.Load() && !s.waits.Load() }
+
+// Nested is the CPU time of the runs that the slot was lent to.
+func (s *Slot) Nested() time.Duration { return time.Duration(s.nested.Load()) }
 
 // Held tells whether the worker holds a slot.
 func (s *Slot) Held() bool { return s.held.Load() }

@@ -182,7 +182,7 @@ func decideIO(q Question, n, limit int, plain Choice) Answer {
 	start := FirstInFlight(q.Share, q.Workers)
 	w := min(start, limit)
 	if q.Remaining > 0 {
-		w = min(w, q.Remaining)
+		w = min(w, q.Remaining+1) // with the one that the pilot is at
 	}
 	a := Answer{Mode: IO, Workers: w, Predicted: waiting(q.Estimate, n, w, q.Workers)}
 	a.Reason = fmt.Sprintf("the items wait %.0f %% of their %s: starts with %d in flight and goes on as throughput grows",

@@ -19,19 +19,22 @@ type Round struct {
 
 // Gradient finds how many items to have in flight when they wait rather than
 // compute. By Little's law n items in flight that take L each finish n/L a
-// second. It multiplies n as long as each doubling brings 10 %, then looks for
-// the knee between the last two levels, and holds there, looking a little up
-// and down from time to time. The idea of a gradient on latency is that of
-// TCP Vegas (Brakmo, O'Malley, Peterson, 1994) and of adaptive concurrency
-// limits; here throughput decides, which also works where latency is noisy.
+// second. It multiplies n as long as throughput grows nearly as much; where it
+// bends, it looks between the last two levels for the smallest that does at
+// least 95 % of the best seen, and holds there, looking a little up and down
+// from time to time. The idea of a gradient on latency is that of TCP Vegas
+// (Brakmo, O'Malley, Peterson, 1994) and of adaptive concurrency limits; here
+// throughput decides, which also works where latency is noisy.
 type Gradient struct {
 	level   int
 	limit   int
 	why     string // what limit is
 	phase   phase
-	lowN    int // best level known to be worth it
-	lowX    float64
-	highN   int // level known not to be worth it
+	lo, hi  int     // the knee is between; hi is 0 while ramping
+	good    int     // smallest level known to do nearly as much as the best
+	goodX   float64 // what it does
+	bestX   float64 // most seen in this search
+	slowest time.Duration
 	ceiling int // after a back-off: grow by small steps above
 	held    int // rounds at this level
 	holdX   float64
@@ -52,8 +55,11 @@ const (
 
 const (
 	rampFactor = 4
-	// worthIt is what a doubling must bring.
-	worthIt = 1.10
+	// linear is what each doubling must bring for the ramp to go on: more
+	// than that, and the other side is not the limit yet.
+	linear = 1.6
+	// nearly is the part of the best throughput that is as good.
+	nearly = 0.95
 	// finer is how close the ends of the search get.
 	finer      = 1.35
 	lookAround = 12
@@ -119,44 +125,71 @@ func (g *Gradient) hold(x float64) {
 	g.phase, g.held, g.holdX = holding, 0, x
 }
 
+// TooSlow tells whether a round that is not finished can be given up: it has
+// lasted several times the latency of the level before, and finishes less than
+// that level did.
+func (g *Gradient) TooSlow(elapsed time.Duration, rate float64) bool {
+	return g.phase == ramping && g.good > 0 && g.level > g.good &&
+		elapsed > 3*g.slowest && rate < g.goodX*0.9
+}
+
 // Step takes a finished round and returns a sentence if the level changed for
 // a reason worth telling. Level has the new level.
 func (g *Gradient) Step(r Round) string {
 	if r.Items == 0 || r.Latency <= 0 {
 		return ""
 	}
-	n, x := g.level, r.throughput(g.level)
 	if r.Limited != "" {
 		// More in flight would only wait: what is there is enough.
 		return ""
 	}
+	n, x := g.level, r.throughput(g.level)
 	switch g.phase {
 	case ramping:
-		if g.lowX > 0 && n > g.lowN {
-			doublings := math.Log2(float64(n) / float64(g.lowN))
-			if math.Pow(x/g.lowX, 1/doublings) < worthIt {
-				g.highN = n
+		if r.Busy > 0.9 && g.good == 0 && n > 2 {
+			// The CPUs are full at the first level: the knee is below.
+			g.lo, g.hi, g.good, g.goodX, g.bestX = max(1, n/8), n, n, x, x
+			g.phase = searching
+			g.mid()
+			return ""
+		}
+		if g.good > 0 && n > g.good {
+			from, fromX := g.good, g.goodX
+			perDoubling := math.Pow(x/fromX, 1/math.Log2(float64(n)/float64(from)))
+			if perDoubling < linear {
+				g.lo, g.hi, g.bestX = from, n, max(x, fromX)
+				if fromX < nearly*g.bestX {
+					g.good, g.goodX = n, x
+				}
 				g.phase = searching
 				g.mid()
 				if g.phase == holding {
-					return g.found(r)
+					return g.found()
 				}
-				return fmt.Sprintf("%d in flight did %.0f a second where %d did %.0f: the knee is below", n, x, g.lowN, g.lowX)
+				return fmt.Sprintf("%d in flight did %.0f a second where %d did %.0f: looks for the knee between", n, x, from, fromX)
 			}
 		}
-		g.lowN, g.lowX = n, x
+		g.good, g.goodX, g.slowest = n, x, r.Latency
 		return g.grow(n, x, r)
 	case searching:
-		// Between low and high: worth it if the gain is in proportion.
-		doublings := math.Log2(float64(n) / float64(g.lowN))
-		if x > g.lowX && math.Pow(x/g.lowX, 1/doublings) >= worthIt {
-			g.lowN, g.lowX = n, x
-		} else {
-			g.highN = n
+		g.bestX = max(g.bestX, x)
+		ok := x >= nearly*g.bestX
+		switch {
+		case ok && (n < g.good || g.goodX < nearly*g.bestX):
+			if n > g.good {
+				g.lo = g.good
+			} else {
+				g.hi = n
+			}
+			g.good, g.goodX = n, x
+		case n < g.good:
+			g.lo = n
+		default:
+			g.hi = n
 		}
 		g.mid()
 		if g.phase == holding {
-			return g.found(r)
+			return g.found()
 		}
 		return ""
 	case holding:
@@ -185,7 +218,7 @@ func (g *Gradient) Step(r Round) string {
 	case lookingUp:
 		from, was := g.trialN, g.holdX
 		if x >= was*1.08 {
-			g.lowN, g.lowX = n, x
+			g.good, g.goodX, g.slowest = n, x, r.Latency
 			g.phase = ramping
 			g.gap = lookAround
 			return fmt.Sprintf("%d in flight now do %.0f a second where %d did %.0f", n, x, from, was)
@@ -236,16 +269,28 @@ func (g *Gradient) grow(n int, x float64, r Round) string {
 
 // mid goes on with the search, or ends it.
 func (g *Gradient) mid() {
-	if float64(g.highN) <= finer*float64(g.lowN) || g.highN-g.lowN < 2 {
-		g.level = g.lowN
-		g.hold(g.lowX)
+	if float64(g.hi) <= finer*float64(g.lo) || g.hi-g.lo < 2 {
+		g.level = g.good
+		g.hold(g.goodX)
 		return
 	}
-	g.level = int(math.Round(math.Sqrt(float64(g.lowN) * float64(g.highN))))
+	g.level = int(math.Round(math.Sqrt(float64(g.lo) * float64(g.hi))))
+	if g.level == g.good {
+		// The good one is in the middle: look at the wider side of it.
+		if float64(g.good)/float64(g.lo) > float64(g.hi)/float64(g.good) {
+			g.level = int(math.Round(math.Sqrt(float64(g.lo) * float64(g.good))))
+		} else {
+			g.level = int(math.Round(math.Sqrt(float64(g.good) * float64(g.hi))))
+		}
+	}
+	if g.level <= g.lo || g.level >= g.hi || g.level == g.good {
+		g.level = g.good
+		g.hold(g.goodX)
+	}
 }
 
-func (g *Gradient) found(r Round) string {
-	return fmt.Sprintf("%d in flight is the knee: %.0f a second, and more would only wait longer", g.level, g.lowX)
+func (g *Gradient) found() string {
+	return fmt.Sprintf("%d in flight is the knee: %.0f a second, and more would only wait longer", g.level, g.goodX)
 }
 
 // Summary says where the search has come to, as part of a sentence.
@@ -253,12 +298,12 @@ func (g *Gradient) Summary() string {
 	switch {
 	case g.ceiling > 0:
 		return fmt.Sprintf("asked to back off, it is at %d", g.level)
-	case g.phase == ramping && g.lowN > 0:
+	case g.phase == ramping && g.good > 0:
 		return fmt.Sprintf("throughput grew up to %d", g.level)
 	case g.phase == ramping:
 		return fmt.Sprintf("%d so far", g.level)
 	case g.phase == searching:
-		return fmt.Sprintf("%d to %d is where throughput stops growing", g.lowN, g.highN)
+		return fmt.Sprintf("throughput stops growing between %d and %d", g.lo, g.hi)
 	}
 	return fmt.Sprintf("%d do as much as more would", g.level)
 }

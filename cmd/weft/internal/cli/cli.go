@@ -58,6 +58,8 @@ type session struct {
 	screen *screen.Screen
 	// rest is what stands after --, nil without one.
 	rest []string
+	// helpErr is why the help could not be written.
+	helpErr error
 }
 
 const exitUsage = 2
@@ -94,8 +96,8 @@ func Main(e Env) int {
 	}
 	ctx, err := parser.Parse(negatives(args))
 	switch {
-	case helped:
-		return 0
+	case helped || s.helpErr != nil:
+		return s.written(s.helpErr)
 	case g.Version && (err == nil || ctx == nil || ctx.Command() == ""):
 		return s.print("weft " + version() + "\n")
 	case err != nil:
@@ -145,8 +147,8 @@ func (s *session) help(o kong.HelpOptions, ctx *kong.Context) error {
 			text += "\n" + x.more()
 		}
 	}
-	_, err = io.WriteString(stdout, text)
-	return err
+	_, s.helpErr = io.WriteString(stdout, text)
+	return s.helpErr
 }
 
 // print writes to the output and returns the exit code.

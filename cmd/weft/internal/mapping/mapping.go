@@ -109,6 +109,8 @@ type Summary struct {
 	Skipped int `json:"skipped"`
 	// NotStarted is -1 when unknown, because not all items were read.
 	NotStarted int `json:"not_started"`
+	// Lost are those that ran and whose output could not be written.
+	Lost int `json:"-"`
 }
 
 // job is one item on its way.
@@ -148,6 +150,7 @@ type run struct {
 	logMu   sync.Mutex
 	summary Summary
 	noOut   bool // Out or Err can not be written any more
+	quiet   bool // because nobody reads Out
 }
 
 // coded is an error that decides the exit code.
@@ -412,6 +415,7 @@ func (r *run) write(j *job) {
 		if err := r.output(j); err != nil {
 			r.noOut = true
 			if errors.Is(err, syscall.EPIPE) {
+				r.quiet = true
 				r.fatal(err, BrokenPipe)
 				r.kill(err)
 			} else {
@@ -424,11 +428,14 @@ func (r *run) write(j *job) {
 	if silent || !r.noOut {
 		r.record(j)
 	}
-	if j.failure == nil {
+	switch {
+	case r.noOut && !silent:
+		r.summary.Lost++
+	case j.failure == nil:
 		r.summary.Succeeded++
-	} else {
+	default:
 		r.summary.Failed++
-		if !r.JSON {
+		if !r.JSON && !r.quiet {
 			r.Say("job %d failed%s: %v: %s", j.item.Index+1, attempts(j.attempts), j.failure, short(r.show(j.args)))
 		}
 	}
@@ -507,12 +514,24 @@ func (r *run) record(j *job) {
 
 // watch acts on signals until the run is over.
 func (r *run) watch(over <-chan struct{}) {
-	interrupts := 0
+	interrupts, idle := 0, 0
+	var look <-chan time.Time
 	for {
 		var sig os.Signal
 		select {
 		case <-over:
 			return
+		case <-look:
+			// All is ended. If the run is not over either, it waits for
+			// somebody to read its output, and has waited long enough.
+			if idle++; r.Runner.Running() > 0 {
+				idle = 0
+			}
+			if idle > 10 {
+				close(r.abandon)
+				return
+			}
+			continue
 		case sig = <-r.Signals:
 		}
 		if suspends(sig) {
@@ -540,8 +559,9 @@ func (r *run) watch(over <-chan struct{}) {
 			r.sayPromptly("stopping: waiting for %s; press Ctrl-C again to end them now", count(running, "running job"))
 		case interrupts == 2:
 			r.kill(errInterrupted)
-			last := time.AfterFunc(patience, sync.OnceFunc(func() { close(r.abandon) }))
-			defer last.Stop()
+			t := time.NewTicker(100 * time.Millisecond)
+			defer t.Stop()
+			look = t.C
 			if running > 0 {
 				r.sayPromptly("ending %s", count(running, "running job"))
 			}
@@ -551,10 +571,6 @@ func (r *run) watch(over <-chan struct{}) {
 		}
 	}
 }
-
-// patience is how long a run that was told to end may take for it: longer than
-// the time that commands have between SIGTERM and SIGKILL.
-const patience = 6 * time.Second
 
 // sayPromptly does not wait for somebody to read what it says.
 func (r *run) sayPromptly(format string, args ...any) {
@@ -584,7 +600,7 @@ func (r *run) finish(report *weft.Report) int {
 	s.Skipped = r.skipped
 	s.NotStarted = -1
 	if total := r.Total(); total >= 0 {
-		s.NotStarted = total - s.Skipped - s.Succeeded - s.Failed
+		s.NotStarted = total - s.Skipped - s.Succeeded - s.Failed - s.Lost
 	} else if r.stopCtx.Err() == nil && r.input == nil {
 		s.NotStarted = 0
 	}
@@ -631,6 +647,9 @@ func (r *run) conclude() {
 	fmt.Fprintf(&b, "%s failed, %d succeeded", count(s.Failed, "job"), s.Succeeded)
 	if s.Skipped > 0 {
 		fmt.Fprintf(&b, ", %d were done before", s.Skipped)
+	}
+	if s.Lost > 0 {
+		fmt.Fprintf(&b, ", the output of %d was lost", s.Lost)
 	}
 	switch {
 	case s.NotStarted > 0:
