@@ -28,6 +28,8 @@ const (
 	margin = 3
 	// label is the width of the words on the left, with the space after.
 	label = 12
+	// planLabel is the same in what a Plan prints.
+	planLabel = 13
 	// shownChanges is how many changes of plan a stop shows.
 	shownChanges = 6
 	// mostBar is the width of the longest bar; timeText is what else its line
@@ -106,14 +108,10 @@ func (p *printer) plan(b *strings.Builder, rep weft.Report) {
 	}
 	p.raw(b, "plan", p.in(bold, head))
 	_, rest, _ := strings.Cut(rep.Plan.String(), "\n")
-	last := ""
 	for l := range strings.Lines(rest) {
-		name, text, _ := strings.Cut(strings.TrimSpace(l), " ")
-		if name == "" {
-			continue
-		}
-		p.line(b, unless(name == last, name), strings.TrimSpace(text))
-		last = name
+		// A label of its own column, empty where the one above goes on.
+		name, text := l[:min(len(l), planLabel)], l[min(len(l), planLabel):]
+		p.line(b, strings.TrimSpace(name), strings.TrimSpace(text))
 	}
 	if len(changes) > 1 {
 		p.changes(b, changes[1:])
