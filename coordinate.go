@@ -98,7 +98,8 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	tid := int(w.tid.Load())
 	if tid != 0 {
 		wall := time.Duration(r.inItems.Load()) + running
-		r.measureShare(w, pilot.CPUOf(tid), wall, !blocked(tid))
+		cpu := pilot.CPUOf(tid)
+		r.measureShare(w, cpu, wall, r.robbed(w, cpu))
 	}
 	est := r.est.Estimate()
 	items := r.counted.Load()
@@ -131,31 +132,29 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	return min(slowLook, max(firstLook, running/2))
 }
 
-// blocked tells whether a thread sleeps. One that is about to takes some
-// microseconds to get there.
-func blocked(tid int) bool {
-	for range 8 {
-		if pilot.Blocked(tid) {
-			return true
-		}
-	}
-	return false
+// robbed tells whether worker 0's thread stands ready for a CPU that other
+// programs have. Time that only passed on a test's clock does not count.
+func (r *run) robbed(w *worker, cpu time.Duration) bool {
+	real := pilot.RealTime() - time.Duration(w.real.Load())
+	missing := real - (cpu - time.Duration(w.cpu.Load()))
+	return missing > longItem/8 && !pilot.Blocked(int(w.tid.Load()))
 }
 
 // cpuWindow is where the window that is being measured began.
 type cpuWindow struct {
-	open    bool
-	at      time.Duration
-	workers int32
-	counted int64
-	inItems int64
-	cpu     time.Duration
-	stalled time.Duration
-	squares int64
-	chunks  int64
-	counts  pilot.Counters
-	looks   int
-	running float64 // goroutines beside the coordinator, summed over the looks
+	open                    bool
+	at                      time.Duration
+	workers                 int32
+	counted                 int64
+	inItems                 int64
+	cpu                     time.Duration
+	stalled                 time.Duration
+	squares                 int64
+	sampledCPU, sampledWall int64
+	chunks                  int64
+	counts                  pilot.Counters
+	looks                   int
+	running                 float64 // goroutines beside the coordinator, summed over the looks
 }
 
 // spread is the standard error of the window's mean item time, as a share of
@@ -187,6 +186,7 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 			open: true, at: now, workers: live, counted: r.counted.Load(), inItems: r.inItems.Load(),
 			cpu: r.cpuTime(), counts: pilot.Read(), stalled: pilot.CPUPressure(),
 			squares: r.squares.Load(), chunks: r.chunks.Load(),
+			sampledCPU: r.sampledCPU.Load(), sampledWall: r.sampledWall.Load(),
 		}
 		return cpuLook
 	}
@@ -204,6 +204,8 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 		Wall: wall, Workers: int(live), Items: int(items),
 		InItems:  time.Duration(r.inItems.Load() - win.inItems),
 		Error:    win.spread(r),
+		Sampled:  time.Duration(r.sampledWall.Load() - win.sampledWall),
+		OnCPU:    time.Duration(r.sampledCPU.Load() - win.sampledCPU),
 		CPU:      r.cpuTime() - win.cpu,
 		LockWait: counts.LockWait - win.counts.LockWait,
 		GCShare:  pilot.GCShare(win.counts, counts),

@@ -96,8 +96,11 @@ func (r *run) firstItems(w *worker) {
 // own will, what is missing went to other programs: it would have computed.
 func (r *run) measureShare(w *worker, cpu, wall time.Duration, neverWaited bool) {
 	cpu -= time.Duration(w.cpu.Load())
-	cpu += w.slot.Nested()
-	if neverWaited || w.slot.Computes() {
+	lends, waited := w.slot.Nested()
+	switch {
+	case lends > 0: // a nested run did the work
+		cpu = max(0, wall-waited)
+	case neverWaited || w.slot.Computes():
 		cpu = wall
 	}
 	r.est.CPU(cpu, wall)

@@ -62,8 +62,12 @@ type run struct {
 	inItems atomic.Int64 // nanoseconds spent in items, summed over workers
 	squares atomic.Int64 // of the chunks' microseconds, by item, for the spread
 	chunks  atomic.Int64
-	looked  atomic.Int64 // when coordinate last looked, since begun
-	every   atomic.Int64 // how often it means to look, nanoseconds
+
+	sampleAt    atomic.Int64 // when the next chunk is watched for its CPU time
+	sampledCPU  atomic.Int64
+	sampledWall atomic.Int64
+	looked      atomic.Int64 // when coordinate last looked, since begun
+	every       atomic.Int64 // how often it means to look, nanoseconds
 
 	io    ioFigures
 	gate  gate // pauses after a back-off
@@ -177,7 +181,7 @@ func (r *run) plainLoop(ctx context.Context) {
 		budget.Shared.Force()
 		defer budget.Shared.Release(1)
 	} else {
-		defer func() { slot.Return(r.computed()) }()
+		defer func() { slot.Return(r.waited()) }()
 	}
 	defer func() { // also when f leaves by runtime.Goexit
 		if r.live.Load() != 0 {
@@ -395,14 +399,13 @@ func (r *run) haltLocked(cause error) {
 	}
 }
 
-// computed is how long the run wanted a CPU, for the worker that waits for
-// it: all its time, unless its items mostly wait. Being kept waiting for a CPU
-// counts.
-func (r *run) computed() time.Duration {
+// waited is how long the run had no use for a CPU, for the worker that lent it
+// its slot: none of its time, unless its items mostly wait.
+func (r *run) waited() time.Duration {
 	if plan.Mode(r.mode.Load()) == plan.IO {
-		return min(r.now(), r.cpuTime())
+		return max(0, r.now()-r.cpuTime())
 	}
-	return r.now()
+	return 0
 }
 
 func (r *run) now() time.Duration { return time.Since(r.begun) }

@@ -321,7 +321,7 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 		if slot == nil {
 			budget.Shared.Release(1)
 		} else {
-			slot.Return(r.computed())
+			slot.Return(r.waited())
 		}
 		cancel(nil)
 		stopProgress()

@@ -31,6 +31,7 @@ type worker struct {
 	tid   atomic.Int64 // while locked to a thread
 	cpu   atomic.Int64 // of the thread when the pilot began
 	waits atomic.Int64 // the same for its voluntary waits
+	real  atomic.Int64 // when the pilot began, by the real clock
 
 	_ [64]byte // workers are allocated one by one; keep their flags apart
 }
@@ -105,7 +106,7 @@ func (r *run) loop(w *worker) (retired bool) {
 		} else if live < target {
 			r.grow()
 		}
-		took, ok := r.turn(w, r.chunk(), &now)
+		took, ok := r.sampledTurn(w, r.chunk(), &now)
 		if !ok {
 			r.askToShare(now)
 			return false
@@ -179,6 +180,38 @@ func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok
 	}
 	r.after(w, took)
 	return took, true
+}
+
+// sampleEvery is how often one worker's chunk is watched for its CPU time.
+const sampleEvery = 5 * time.Millisecond
+
+// sampledTurn is turn. Now and then it keeps to one thread meanwhile, to tell
+// how much of its time the chunk spent on a CPU: whether the items compute, or
+// wait. It is the one measurement that other goroutines of the process and
+// other programs do not blur.
+func (r *run) sampledTurn(w *worker, k int, now *time.Duration) (took time.Duration, ok bool) {
+	due := r.sampleAt.Load()
+	if !pilot.HasThreadCPU || r.meter != nil || int64(*now) < due ||
+		plan.Mode(r.mode.Load()) != plan.CPU || !r.sampleAt.CompareAndSwap(due, int64(*now+sampleEvery)) {
+		return r.turn(w, k, now)
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	lends, waited := w.slot.Nested()
+	waits, cpu := pilot.Waits(), pilot.ThreadCPU()
+	took, ok = r.turn(w, k, now)
+	cpu = pilot.ThreadCPU() - cpu
+	switch lends2, waited2 := w.slot.Nested(); {
+	case lends2 > lends: // a nested run did the work
+		cpu = max(0, took-(waited2-waited))
+	case pilot.Waits() == waits: // never gave its CPU up: others took what is missing
+		cpu = took
+	}
+	if ok {
+		r.sampledCPU.Add(int64(min(cpu, took)))
+		r.sampledWall.Add(int64(took))
+	}
+	return took, ok
 }
 
 // after accounts for the items w.lo to w.lo+w.ran and gives the rest of the
@@ -261,7 +294,7 @@ func (r *run) endLocked() {
 	}
 	// The caller goes on: it takes its slot back.
 	if r.borrowed != nil {
-		r.borrowed.Return(r.computed())
+		r.borrowed.Return(r.waited())
 	} else {
 		budget.Shared.Release(1)
 	}
@@ -303,6 +336,7 @@ func (w *worker) sampleThread() {
 	}
 	runtime.LockOSThread()
 	w.waits.Store(pilot.Waits())
+	w.real.Store(int64(pilot.RealTime()))
 	w.cpu.Store(int64(pilot.ThreadCPU()))
 	w.tid.Store(int64(pilot.ThreadID()))
 }

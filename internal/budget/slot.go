@@ -14,7 +14,8 @@ type Slot struct {
 	lent atomic.Bool
 
 	waits  atomic.Bool  // the run it is lent to waits rather than computes
-	nested atomic.Int64 // CPU nanoseconds of the runs that worked for the items
+	lends  atomic.Int64 // how often it was lent
+	waited atomic.Int64 // nanoseconds that the runs it was lent to only waited
 }
 
 // NewSlot returns the context of a worker that holds a slot or not.
@@ -48,10 +49,11 @@ func Borrow(ctx context.Context) *Slot {
 	return s
 }
 
-// Return gives a borrowed slot back. cpu is what the run that borrowed it
-// computed on behalf of the lender's item.
-func (s *Slot) Return(cpu time.Duration) {
-	s.nested.Add(int64(cpu))
+// Return gives a borrowed slot back. waited is how long the run that borrowed
+// it had no use for a CPU.
+func (s *Slot) Return(waited time.Duration) {
+	s.lends.Add(1)
+	s.waited.Add(int64(waited))
 	s.waits.Store(false)
 	s.lent.Store(false)
 }
@@ -63,8 +65,11 @@ func (s *Slot) Waits() { s.waits.Store(true) }
 // waits, but its item needs the CPU.
 func (s *Slot) Computes() bool { return s.lent.Load() && !s.waits.Load() }
 
-// Nested is the CPU time of the runs that the slot was lent to.
-func (s *Slot) Nested() time.Duration { return time.Duration(s.nested.Load()) }
+// Nested tells how often the slot was lent so far, and for how long the runs
+// that borrowed it only waited.
+func (s *Slot) Nested() (lends int64, waited time.Duration) {
+	return s.lends.Load(), time.Duration(s.waited.Load())
+}
 
 // Held tells whether the worker holds a slot.
 func (s *Slot) Held() bool { return s.held.Load() }

@@ -11,6 +11,8 @@ type Window struct {
 	Workers  int           // as decided
 	Items    int           // finished
 	InItems  time.Duration // that the workers spent in these items, summed
+	Sampled  time.Duration // that some of them took whose thread was watched
+	OnCPU    time.Duration // the part of Sampled that they spent on a CPU
 	CPU      time.Duration // of the whole process
 	LockWait time.Duration // summed over goroutines, in the whole process
 	GCShare  float64       // of the CPU time; 0 if no collection ended
@@ -29,6 +31,9 @@ func (w Window) rate() float64 {
 // busy is the share of the workers' time in which they computed, or would
 // have if other programs had left them a CPU.
 func (w Window) busy() float64 {
+	if w.Sampled > 0 {
+		return float64(w.OnCPU) / float64(w.Sampled)
+	}
 	n := float64(max(1, w.Workers))
 	return max(float64(w.CPU)/(float64(w.Wall)*n), w.Running/n)
 }
@@ -199,7 +204,7 @@ func (s *Scaler) idle(w Window) Verdict {
 // waiting tells whether the workers wait for something that is neither a lock
 // nor the collector nor a CPU.
 func (s *Scaler) waiting(w Window, share float64) bool {
-	return w.busy() < share && w.lockShare() < lockShare && w.GCShare < 0.5 && w.Crowded < crowded
+	return w.busy() < share && w.lockShare() < lockShare && w.GCShare < 0.5 && (w.Sampled > 0 || w.Crowded < crowded)
 }
 
 func (s *Scaler) toIO(w Window) Verdict {

@@ -154,7 +154,7 @@ func (m *mapCmd) do(s *session) (int, error) {
 	}
 	header := joblog.NewHeader(cmd, m.Shell, time.Now())
 	if m.DryRun {
-		return m.dry(s, t, src, header)
+		return m.dry(ctx, s, t, src, header)
 	}
 	var log *joblog.Log
 	var done joblog.Done
@@ -244,7 +244,7 @@ func without(environ []string, names ...string) []string {
 
 // source is where the items come from.
 type source struct {
-	items    items.Seq
+	items    func(context.Context) items.Seq
 	total    func() int
 	columns  []string
 	terminal bool
@@ -252,6 +252,11 @@ type source struct {
 }
 
 func fixed(n int) func() int { return func() int { return n } }
+
+// ready are items that never have to be waited for.
+func ready(seq items.Seq) func(context.Context) items.Seq {
+	return func(context.Context) items.Seq { return seq }
+}
 
 // source finds the items, and the command that they are for.
 func (m *mapCmd) source(ctx context.Context, s *session) (cmd []string, src *source, err error) {
@@ -286,7 +291,7 @@ func (m *mapCmd) source(ctx context.Context, s *session) (cmd []string, src *sou
 	src = &source{close: func() {}}
 	switch {
 	case args >= 0:
-		src.items, src.total = items.Args(given), fixed(len(given))
+		src.items, src.total = ready(items.Args(given)), fixed(len(given))
 	case m.Glob != nil:
 		var names []string
 		for _, p := range m.Glob {
@@ -296,7 +301,7 @@ func (m *mapCmd) source(ctx context.Context, s *session) (cmd []string, src *sou
 			}
 			names = append(names, more...)
 		}
-		src.items, src.total = items.Args(names), fixed(len(names))
+		src.items, src.total = ready(items.Args(names)), fixed(len(names))
 	case m.CSV != "":
 		err = m.table(ctx, s, src)
 	default:
@@ -314,7 +319,7 @@ func (m *mapCmd) source(ctx context.Context, s *session) (cmd []string, src *sou
 
 func (src *source) ahead(ctx context.Context, seq items.Seq) {
 	q := items.Ahead(ctx, seq, readAhead)
-	src.items, src.total = q.Items(ctx), q.Total
+	src.items, src.total = q.Items, q.Total
 }
 
 // table opens a CSV. A file is read to its end first: a row that is wrong is
@@ -365,7 +370,7 @@ func (m *mapCmd) table(ctx context.Context, s *session, src *source) error {
 	if t, err = o.Open(f); err != nil {
 		return err
 	}
-	src.items, src.total = t.Rows(), fixed(n)
+	src.items, src.total = ready(t.Rows()), fixed(n)
 	return nil
 }
 
@@ -386,7 +391,7 @@ func (p printing) Unwrap() error   { return p.err }
 func (p printing) Is(e error) bool { return e == errPrinting }
 
 // dry prints what would run.
-func (m *mapCmd) dry(s *session, t *template.Template, src *source, h joblog.Header) (int, error) {
+func (m *mapCmd) dry(ctx context.Context, s *session, t *template.Template, src *source, h joblog.Header) (int, error) {
 	var done joblog.Done
 	if m.Resume {
 		var err error
@@ -395,7 +400,7 @@ func (m *mapCmd) dry(s *session, t *template.Template, src *source, h joblog.Hea
 		}
 	}
 	n, skipped := 0, 0
-	for it, err := range src.items {
+	for it, err := range src.items(ctx) {
 		if err != nil {
 			return 0, err
 		}

@@ -65,8 +65,9 @@ type Config struct {
 	// Script makes the template a script for Program, a shell.
 	Script bool
 
-	// Items are the items and Total how many they are, -1 while unknown.
-	Items items.Seq
+	// Items yields the items until its context ends. Total is how many they
+	// are, -1 while unknown.
+	Items func(context.Context) items.Seq
 	Total func() int
 
 	// Options go to the library.
@@ -225,7 +226,7 @@ func (r *run) stream() *weft.Report {
 
 // jobs yields the items that are not done yet.
 func (r *run) jobs(yield func(*job) bool) {
-	for it, err := range r.Items {
+	for it, err := range r.Items(r.stopCtx) {
 		if r.stopCtx.Err() != nil {
 			return
 		}
