@@ -1,0 +1,243 @@
+// Package walls holds the import rules of the house, each with its reason.
+package walls
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/weft-go/weft"
+
+// rule says what the files of a package, tests aside, may import and name.
+type rule struct {
+	dir string // "." is the root package
+	// allow lists what may be imported beside the standard library: exact
+	// paths, or with /... all below. Empty is nothing.
+	allow []string
+	// deny lists what may not be, of the standard library too.
+	deny []string
+	// names lists what the source may not use, as "package.Name".
+	names []string
+	// still: no go statement.
+	still bool
+	why   string
+}
+
+var rules = []rule{
+	{dir: ".", allow: []string{module + "/internal/...", "golang.org/x/sys/...", "golang.org/x/term"},
+		why: "whoever imports weft gets no dependency but Go's own; DuckDB, Temporal and kong stay behind their packages"},
+	{dir: "internal/plan", deny: []string{"os", "sync", "sync/atomic", "runtime", "context", "net", "math/rand", "math/rand/v2"}, names: []string{"time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.AfterFunc", "time.NewTimer", "time.NewTicker", "time.Tick"}, still: true,
+		why: "the planner is pure, so that each decision is a table row and every run can be simulated"},
+	{dir: "internal/budget", why: "the account of CPU slots is shared by all packages and knows none"},
+	{dir: "internal/meter", why: "child processes charge it; it must not pull in the engine"},
+	{dir: "internal/pilot", allow: []string{"golang.org/x/sys/..."}, deny: []string{module + "/internal/plan"}, why: "it measures and decides nothing"},
+	{dir: "internal/cgroup", allow: []string{"golang.org/x/sys/..."}, why: "a leaf: reads files of the kernel"},
+	{dir: "internal/cpus", allow: []string{module + "/internal/cgroup", "golang.org/x/sys/..."}, why: "a leaf: tells how many CPUs there are"},
+	{dir: "internal/memory", allow: []string{module + "/internal/cgroup", "golang.org/x/sys/..."}, why: "a leaf: tells how much memory there is"},
+}
+
+// fences say who alone may import something heavy.
+var fences = []struct {
+	path string // import path prefix
+	only []string
+	why  string
+}{
+	{"github.com/alecthomas/kong", []string{"cmd"}, "only the command parses a command line"},
+	{"github.com/duckdb/", []string{"frame"}, "DuckDB needs cgo; only frame links it"},
+	{"github.com/marcboeker/go-duckdb", []string{"frame"}, "DuckDB needs cgo; only frame links it"},
+	{"go.temporal.io/", []string{"cluster"}, "Temporal is large; only cluster links it"},
+	{"gocloud.dev/", []string{"cluster"}, "object stores are large; only cluster links them"},
+	{"github.com/sourcegraph/conc", []string{"bench"}, "peers are compared with, not used"},
+	{"github.com/alitto/pond", []string{"bench"}, "peers are compared with, not used"},
+	{"github.com/panjf2000/ants", []string{"bench"}, "peers are compared with, not used"},
+	{"github.com/samber/lo", []string{"bench"}, "peers are compared with, not used"},
+	{"unsafe", []string{"internal", "shm", "array", "proc"}, "what the user meets first is safe Go"},
+	{"C", []string{"frame"}, "everything else builds without a C compiler"},
+}
+
+// leaves know nothing of weft. They may be there or not yet.
+var leaves = []string{"shm", "memo"}
+
+type file struct {
+	name string
+	ast  *ast.File
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil || !strings.HasPrefix(string(b), "module "+module+"\n") {
+		t.Fatalf("%s is not the root of %s: %v", dir, module, err)
+	}
+	return dir
+}
+
+// files parses the Go files of one directory, those for other systems
+// included, tests not.
+func files(t *testing.T, dir string) (fs []file) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := token.NewFileSet()
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fs = append(fs, file{filepath.Base(name), f})
+	}
+	return fs
+}
+
+func imports(f file) (ps []string) {
+	for _, i := range f.ast.Imports {
+		p, _ := strconv.Unquote(i.Path.Value)
+		ps = append(ps, p)
+	}
+	return ps
+}
+
+// standard tells whether a path is of the standard library: no dot in its
+// first element.
+func standard(p string) bool {
+	first, _, _ := strings.Cut(p, "/")
+	return !strings.Contains(first, ".") && p != "C"
+}
+
+func match(pattern, p string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return p == prefix || strings.HasPrefix(p, prefix+"/")
+	}
+	return p == pattern
+}
+
+func breaks(r rule, p string) bool {
+	has := func(list []string) bool {
+		return slices.ContainsFunc(list, func(s string) bool { return match(s, p) })
+	}
+	return has(r.deny) || !standard(p) && !has(r.allow)
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	top := root(t)
+	for _, r := range rules {
+		t.Run(r.dir, func(t *testing.T) {
+			t.Parallel()
+			fs := files(t, filepath.Join(top, r.dir))
+			if len(fs) == 0 {
+				t.Fatalf("the package has vanished; take it off the rules, or see where it went (%s)", r.why)
+			}
+			for _, f := range fs {
+				for _, p := range imports(f) {
+					if breaks(r, p) {
+						t.Errorf("%s imports %s: %s", f.name, p, r.why)
+					}
+				}
+				ast.Inspect(f.ast, func(n ast.Node) bool {
+					switch n := n.(type) {
+					case *ast.GoStmt:
+						if r.still {
+							t.Errorf("%s starts a goroutine: %s", f.name, r.why)
+						}
+					case *ast.SelectorExpr:
+						if x, ok := n.X.(*ast.Ident); ok && slices.Contains(r.names, x.Name+"."+n.Sel.Name) {
+							t.Errorf("%s uses %s.%s: %s", f.name, x.Name, n.Sel.Name, r.why)
+						}
+					}
+					return true
+				})
+			}
+		})
+	}
+}
+
+// Every internal package of the root's own tree has a rule or is a part of
+// another package.
+func TestEveryInternalPackageHasARule(t *testing.T) {
+	t.Parallel()
+	dirs, err := os.ReadDir(filepath.Join(root(t), "internal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range dirs {
+		dir := "internal/" + d.Name()
+		known := slices.ContainsFunc(rules, func(r rule) bool { return r.dir == dir })
+		if d.IsDir() && !known && len(files(t, filepath.Join(root(t), dir))) > 0 {
+			t.Errorf("%s has no rule; add one with its reason", dir)
+		}
+	}
+}
+
+func TestFences(t *testing.T) {
+	t.Parallel()
+	top := root(t)
+	err := filepath.WalkDir(top, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if base := d.Name(); name != top && (strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" || base == "venv") {
+			return filepath.SkipDir
+		}
+		if _, err := os.Stat(filepath.Join(name, "go.mod")); err == nil && name != top {
+			return filepath.SkipDir // a module of its own
+		}
+		rel, err := filepath.Rel(top, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		house, _, _ := strings.Cut(rel, "/")
+		for _, f := range files(t, name) {
+			for _, p := range imports(f) {
+				for _, fence := range fences {
+					if (p == fence.path || strings.HasPrefix(p, strings.TrimSuffix(fence.path, "/")+"/")) && !slices.Contains(fence.only, house) {
+						t.Errorf("%s imports %s: %s", path.Join(rel, f.name), p, fence.why)
+					}
+				}
+				if slices.Contains(leaves, house) && p == module {
+					t.Errorf("%s imports weft: %s is a leaf and knows nothing of it", path.Join(rel, f.name), house)
+				}
+				if strings.HasPrefix(p, module+"/cmd/") && house != "cmd" {
+					t.Errorf("%s imports %s: arrows point down only", path.Join(rel, f.name), p)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The rules catch what they are for.
+func TestRulesCatch(t *testing.T) {
+	t.Parallel()
+	r := rule{allow: []string{module + "/internal/...", "golang.org/x/term"}, deny: []string{"os"}}
+	for p, want := range map[string]bool{
+		"fmt": false, "os": true, "os/exec": false, "golang.org/x/term": false, "golang.org/x/terminal": true,
+		module + "/internal/plan": false, module + "/memo": true, "github.com/alecthomas/kong": true, "C": true,
+	} {
+		if got := breaks(r, p); got != want {
+			t.Errorf("importing %s breaks the rule: %v, want %v", p, got, want)
+		}
+	}
+}
