@@ -1,0 +1,119 @@
+package budget
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestPoolCounts(t *testing.T) {
+	t.Parallel()
+	var p Pool
+	if !p.TryAcquire(2) || !p.TryAcquire(2) || p.TryAcquire(2) || p.Used() != 2 {
+		t.Fatal("two slots of two")
+	}
+	p.Force()
+	if p.Used() != 3 || p.TryAcquire(3) {
+		t.Fatal("a forced slot counts")
+	}
+	p.Release(2)
+	if p.Used() != 1 || p.TryAcquire(0) || p.TryAcquire(1) || !p.TryAcquire(2) {
+		t.Fatal("released")
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("more released than taken, and nobody minds")
+		}
+	}()
+	p.Release(3)
+}
+
+// However many try at once, no more than size get a slot.
+func TestPoolIsNeverOverdrawn(t *testing.T) {
+	t.Parallel()
+	const size = 3
+	var p Pool
+	var now, most atomic.Int64
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for range 2000 {
+				if !p.TryAcquire(size) {
+					continue
+				}
+				if n := now.Add(1); n > most.Load() {
+					most.Store(n)
+				}
+				now.Add(-1)
+				p.Release(1)
+			}
+		})
+	}
+	wg.Wait()
+	if most.Load() > size || p.Used() != 0 {
+		t.Errorf("%d at once of %d, %d in the end", most.Load(), size, p.Used())
+	}
+}
+
+func TestSlotIsLentOnce(t *testing.T) {
+	t.Parallel()
+	if Borrow(t.Context()) != nil {
+		t.Fatal("a slot from a context without one")
+	}
+	s := NewSlot(t.Context(), true)
+	inner, cancel := context.WithCancel(context.WithValue(s, "key", 1)) //nolint:staticcheck // any key
+	defer cancel()
+	if Borrow(inner) != s || Borrow(inner) != nil {
+		t.Fatal("lent once")
+	}
+	if !s.Computes() {
+		t.Error("a lent slot is one to compute with")
+	}
+	s.Waits()
+	if s.Computes() {
+		t.Error("the borrower said that it waits")
+	}
+	s.Return(3)
+	if Borrow(inner) != s || !s.Computes() {
+		t.Fatal("lent again after it came back")
+	}
+	s.Return(4)
+	if n, waited := s.Nested(); n != 2 || waited != 7 || s.Computes() {
+		t.Errorf("lent %d times, waited %v", n, waited)
+	}
+	s.Hold(false)
+	if s.Held() || Borrow(inner) != nil {
+		t.Fatal("who holds none lends none")
+	}
+	// The innermost worker counts.
+	in := NewSlot(NewSlot(t.Context(), true), false)
+	if Borrow(in) != nil {
+		t.Fatal("the outer worker's slot is not the inner one's to lend")
+	}
+	if in.Value("no key") != nil {
+		t.Fatal("other values come from outside")
+	}
+}
+
+func TestSlotIsLentToOneOfMany(t *testing.T) {
+	t.Parallel()
+	s := NewSlot(t.Context(), true)
+	var got atomic.Int64
+	var wg sync.WaitGroup
+	for range 32 {
+		wg.Go(func() {
+			if Borrow(s) != nil {
+				got.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if got.Load() != 1 {
+		t.Errorf("lent to %d", got.Load())
+	}
+}
