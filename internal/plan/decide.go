@@ -92,7 +92,7 @@ func parallel(e Estimate, n, w int) time.Duration {
 	if n < 64*w { // whole items: the last round may be part empty
 		t = max(t, e.Nanos*math.Ceil(float64(n)/float64(w)))
 	}
-	return nanos(t) + startCost + time.Duration(w-1)*eachCost
+	return nanos(t + float64(startCost) + float64(w-1)*float64(eachCost))
 }
 
 // waiting is the predicted time with w items in flight that need the CPU for
@@ -101,7 +101,7 @@ func waiting(e Estimate, n, w, cpus int) time.Duration {
 	w = max(1, min(w, n))
 	t := e.Nanos * math.Ceil(float64(n)/float64(w))
 	cpu := e.Nanos * e.Share * float64(n) / float64(max(1, cpus))
-	return nanos(max(t, cpu)) + startCost
+	return nanos(max(t, cpu) + float64(startCost))
 }
 
 func nanos(f float64) time.Duration {
@@ -116,8 +116,8 @@ func Decide(q Question) Answer {
 	n := q.Remaining
 	endless := n <= 0
 	if endless {
-		// The end is not known: judge by a second's worth of items.
-		n = int(min(1e9, max(1, 1e9/max(q.Nanos, 1))))
+		// The end is not known: judge by a second's worth of items, or 1,000.
+		n = int(min(1e9, max(1000, 1e9/max(q.Nanos, 1))))
 	}
 	limit := q.Limit
 	if limit <= 0 {
@@ -172,7 +172,7 @@ func Decide(q Question) Answer {
 	}
 	a.Rejected = append(a.Rejected, Choice{
 		What: workers(2 * w), Mode: CPU, Workers: 2 * w,
-		Predicted: parallel(q.Estimate, n, w) + time.Duration(w)*eachCost,
+		Predicted: nanos(float64(many.Predicted) + float64(w)*float64(eachCost)),
 		Why:       fmt.Sprintf("no faster: only %d can run at once", q.Workers),
 	})
 	return a
@@ -255,11 +255,11 @@ func Nanos(ns float64) string {
 	switch {
 	case ns < 0:
 		return "-" + Nanos(-ns)
-	case ns < 1e3:
+	case ns < 999.5:
 		return digits(ns) + " ns"
-	case ns < 1e6:
+	case ns < 999.5e3:
 		return digits(ns/1e3) + " us"
-	case ns < 1e9:
+	case ns < 999.5e6:
 		return digits(ns/1e6) + " ms"
 	case ns < 120e9:
 		return digits(ns/1e9) + " s"
@@ -269,9 +269,9 @@ func Nanos(ns float64) string {
 
 func digits(f float64) string {
 	switch {
-	case f < 10:
+	case f < 9.995:
 		return fmt.Sprintf("%.2f", f)
-	case f < 100:
+	case f < 99.95:
 		return fmt.Sprintf("%.1f", f)
 	}
 	return fmt.Sprintf("%.0f", f)

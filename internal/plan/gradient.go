@@ -35,12 +35,15 @@ type Gradient struct {
 	goodX   float64 // what it does
 	bestX   float64 // most seen in this search
 	slowest time.Duration
+	second  bool // the level had a first round that was not convincing
 	ceiling int // after a back-off: grow by small steps above
 	held    int // rounds at this level
 	holdX   float64
 	step    int
 	trialN  int
+	trialX  float64 // of the first of two rounds
 	gap     int // rounds between looks around
+	drops   int // rounds in a row that did far less than the level used to
 }
 
 type phase uint8
@@ -58,11 +61,17 @@ const (
 	// linear is what each doubling must bring for the ramp to go on: more
 	// than that, and the other side is not the limit yet.
 	linear = 1.6
+	// collapsed is the part of the throughput of the level before below which a
+	// level is given up at once.
+	collapsed = 0.5
+	// lost is the part of its former throughput below which a level is no
+	// longer trusted.
+	lost = 0.7
 	// nearly is the part of the best throughput that is as good.
 	nearly = 0.95
 	// finer is how close the ends of the search get.
 	finer      = 1.35
-	lookAround = 12
+	lookAround = 4
 	// MostInFlight bounds everything: beyond it the cost of bookkeeping and
 	// of ports and descriptors is not ours to guess.
 	MostInFlight = 8192
@@ -83,7 +92,9 @@ func (g *Gradient) Level() int { return g.level }
 // Enough is how many items of a level must have finished for a round.
 func (g *Gradient) Enough() int {
 	if g.phase == ramping {
-		return max(g.level, 8)
+		// Three of four have been started for this level; the others were
+		// running before.
+		return max(g.level*7/10, 4)
 	}
 	return max(2*g.level, 32)
 }
@@ -130,7 +141,7 @@ func (g *Gradient) hold(x float64) {
 // that level did.
 func (g *Gradient) TooSlow(elapsed time.Duration, rate float64) bool {
 	return g.phase == ramping && g.good > 0 && g.level > g.good &&
-		elapsed > 3*g.slowest && rate < g.goodX*0.9
+		elapsed > 6*g.slowest && rate < g.goodX*collapsed
 }
 
 // Step takes a finished round and returns a sentence if the level changed for
@@ -143,7 +154,12 @@ func (g *Gradient) Step(r Round) string {
 		// More in flight would only wait: what is there is enough.
 		return ""
 	}
-	n, x := g.level, r.throughput(g.level)
+	why := g.judge(g.level, r.throughput(g.level), r)
+	g.level = min(g.level, g.limit)
+	return why
+}
+
+func (g *Gradient) judge(n int, x float64, r Round) string {
 	switch g.phase {
 	case ramping:
 		if r.Busy > 0.9 && g.good == 0 && n > 2 {
@@ -156,6 +172,12 @@ func (g *Gradient) Step(r Round) string {
 		if g.good > 0 && n > g.good {
 			from, fromX := g.good, g.goodX
 			perDoubling := math.Pow(x/fromX, 1/math.Log2(float64(n)/float64(from)))
+			if perDoubling < linear && !g.second && x > collapsed*fromX {
+				// The first round at a level also pays for new connections.
+				g.second = true
+				return ""
+			}
+			g.second = false
 			if perDoubling < linear {
 				g.lo, g.hi, g.bestX = from, n, max(x, fromX)
 				if fromX < nearly*g.bestX {
@@ -194,6 +216,19 @@ func (g *Gradient) Step(r Round) string {
 		return ""
 	case holding:
 		g.held++
+		if g.holdX > 0 && g.held > 1 && x < lost*g.holdX && n > 1 && g.ceiling == 0 {
+			if g.drops++; g.drops >= 2 {
+				// Not noise: the other side can do less than it could.
+				was := g.holdX
+				g.drops = 0
+				g.lo, g.hi, g.good, g.goodX, g.bestX = max(1, n/16), n, n, x, x
+				g.phase = searching
+				g.mid()
+				return fmt.Sprintf("%d in flight do %.0f a second now, %.0f before: looks for the knee again", n, x, was)
+			}
+			return ""
+		}
+		g.drops = 0
 		if g.holdX == 0 || g.held <= 2 {
 			g.holdX = max(g.holdX, x)
 		} else {
@@ -215,15 +250,29 @@ func (g *Gradient) Step(r Round) string {
 			}
 		}
 		return ""
+	case lookingUp, lookingDown:
+		// Two rounds: the first also pays for new connections, and one alone
+		// may be luck.
+		if g.trialX == 0 {
+			g.trialX = x
+			return ""
+		}
+		x = (x + g.trialX) / 2
+		g.trialX = 0
+	}
+	switch g.phase {
 	case lookingUp:
 		from, was := g.trialN, g.holdX
 		if x >= was*1.08 {
-			g.good, g.goodX, g.slowest = n, x, r.Latency
-			g.phase = ramping
+			// Better: on, step by step, as long as it pays.
+			g.hold(x)
 			g.gap = lookAround
+			if n < g.limit {
+				g.phase, g.trialN, g.level = lookingUp, n, min(g.limit, n+max(1, n/2))
+			}
 			return fmt.Sprintf("%d in flight now do %.0f a second where %d did %.0f", n, x, from, was)
 		}
-		g.gap = min(g.gap*2, 16*lookAround)
+		g.gap = min(g.gap*2, 64*lookAround)
 		g.level = from
 		g.phase = holding
 		return ""
@@ -236,7 +285,7 @@ func (g *Gradient) Step(r Round) string {
 			}
 			return ""
 		}
-		g.gap = min(g.gap*2, 16*lookAround)
+		g.gap = min(g.gap*2, 64*lookAround)
 		g.level = from
 		g.phase = holding
 		return ""

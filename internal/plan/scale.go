@@ -92,7 +92,7 @@ const (
 	CloseEnough = 0.06
 	tooVague    = 0.12
 	// agreement is how many comparisons in a row must find the larger number
-	// useless: one more where nothing but the items' CPU time speaks for it.
+	// useless: one more where no waiting for locks speaks for it.
 	agreement = 2
 )
 
@@ -143,7 +143,7 @@ func (s *Scaler) Step(w Window) Verdict {
 		}
 		s.agree++
 		need := agreement
-		if s.last.busy() >= 0.9 && s.last.lockShare() < lockShare {
+		if s.last.lockShare() < lockShare {
 			need++
 		}
 		if s.agree < need {

@@ -166,8 +166,8 @@ type Result struct {
 	Wall, CPU time.Duration
 	MaxRSS    int64
 	// TimedOut and Stopped say that it was ended, by its timeout or from
-	// outside.
-	TimedOut, Stopped bool
+	// outside; Started is false if that came before its start.
+	TimedOut, Stopped, Started bool
 	// StartErr is why it did not start, OutputErr why its output is not whole.
 	StartErr, OutputErr error
 }
@@ -206,6 +206,7 @@ func (r *Runner) Run(ctx context.Context, s Spec) Result {
 		res.StartErr = err
 		return res
 	}
+	res.Started = true
 	out.follow()
 	errs.follow()
 	group := cmd.Process.Pid

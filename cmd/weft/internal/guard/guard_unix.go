@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -43,7 +45,7 @@ func (g *Guard) Start() error {
 	cmd := &exec.Cmd{
 		Path:        self,
 		Args:        []string{"weft", Command, g.mark},
-		Env:         []string{}, // the mark of an outer run must not be on a guard
+		Env:         unmarked(os.Environ()),
 		Dir:         "/",
 		Stdin:       r,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
@@ -56,6 +58,11 @@ func (g *Guard) Start() error {
 	}
 	g.w, g.cmd = w, cmd
 	return nil
+}
+
+// unmarked drops the mark of an outer run, whose guard must not kill this one.
+func unmarked(environ []string) []string {
+	return slices.DeleteFunc(environ, func(v string) bool { return strings.HasPrefix(v, Variable+"=") })
 }
 
 // Add tells that a group began. An error means that the guard is gone.

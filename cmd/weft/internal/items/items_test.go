@@ -11,7 +11,11 @@ import (
 	"testing"
 	"testing/fstest"
 	"testing/iotest"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // texts reads a source to its end.
 func texts(seq Seq) (out []string, err error) {

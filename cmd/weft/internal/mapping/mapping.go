@@ -275,6 +275,10 @@ func (r *run) do(ctx context.Context, j *job) (*job, error) {
 			Stderr:  j.err,
 			Timeout: r.Timeout,
 		})
+		if j.res.Stopped && !j.res.Started {
+			j.attempts--
+			return nil, errNotStarted
+		}
 		meter.From(ctx).Charge(j.res.Wall, j.res.CPU, j.res.MaxRSS)
 		err = r.judge(path, j)
 	} else {

@@ -31,7 +31,8 @@ func TestBuffer(t *testing.T) {
 			}
 		}
 		want := strings.Join(chunks, "")
-		if content(t, b) != want || content(t, b) != want || b.Len() != int64(len(want)) {
+		content(t, b) // it can be read more than once
+		if content(t, b) != want || b.Len() != int64(len(want)) {
 			t.Errorf("%q came back otherwise", chunks)
 		}
 		if spilled := b.file != nil; spilled != (len(want) > 10) {
