@@ -319,6 +319,9 @@ func (l *Log) add(v any) error {
 
 // Close ends the writing.
 func (l *Log) Close() error {
+	if f, ok := l.f.(*os.File); ok {
+		unlock(f)
+	}
 	if err := l.f.Close(); err != nil && l.err == nil {
 		l.err = &WriteError{l.path, err}
 		return l.err

@@ -18,3 +18,7 @@ func lock(f *os.File) error {
 	}
 	return nil
 }
+
+// unlock does not leave that to the closing: a program that is being started
+// at this moment may have the file open until it is loaded.
+func unlock(f *os.File) { _ = unix.Flock(int(f.Fd()), unix.LOCK_UN) }
