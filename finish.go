@@ -25,7 +25,7 @@ func (r *run) finishReport() {
 	failed := r.nfailed
 	*rep = Report{
 		Plan: r.plan(), Decisions: r.changes,
-		Done: max(0, int(r.counted.Load())*max(1, r.perLeaf)-failed), Failed: failed, Retried: int(r.retry.Load()),
+		Done: max(0, int(r.counted.Load())*max(1, r.perLeaf)-r.nfailed-r.echoes), Failed: failed, Retried: int(r.retry.Load()),
 		Wall: wall, Warnings: r.warned,
 	}
 	if r.items > 0 {
@@ -126,6 +126,7 @@ func (r *run) plan() Plan {
 			p.Predicted = a.Predicted + r.decided
 		}
 	}
+	p.Rejected = []Choice{}
 	for _, c := range a.Rejected {
 		predicted := c.Predicted + r.decided
 		if r.n < 0 {

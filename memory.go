@@ -139,7 +139,7 @@ func (r *run) watchMemory(now time.Duration) {
 		}
 		at := 0
 		for _, w := range r.workers {
-			at = w.lo // the one that runs
+			at = int(w.base.Load()) // the one that runs
 		}
 		m.failed = &ItemError{Index: at, Err: fmt.Errorf(
 			"the run holds %s and its memory budget is %s (%s), with this item alone running; raise weft.MemoryLimit, take the results from weft.Stream one by one, or make the items smaller",

@@ -3,6 +3,7 @@ package weft
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"sync"
@@ -156,7 +157,7 @@ func progressLine(s progressState, bar, color bool) string {
 			}
 			fmt.Fprintf(&b, " %s%s%s%s", on, strings.Repeat("━", full), off, strings.Repeat("─", barWidth-full))
 		}
-		fmt.Fprintf(&b, " %3.0f %%  %s of %s", 100*part, count(s.done), count(s.total))
+		fmt.Fprintf(&b, " %3.0f %%  %s of %s", math.Floor(100*part), count(s.done), count(s.total))
 	} else {
 		fmt.Fprintf(&b, "  %s done", count(s.done))
 	}

@@ -109,28 +109,15 @@ type body func(ctx context.Context, w *worker) (next int)
 // span is the half-open range of items that have been run.
 type span struct{ lo, hi int }
 
-// start checks the arguments that all functions have in common. It returns an
-// error that says the mend, or nil.
+// start checks the arguments that all functions have in common, and begins.
+// It returns an error that says the mend, or nil.
 func (r *run) start(ctx context.Context) error {
-	c := &r.cfg
-	switch {
-	case c.err != nil:
-		return fmt.Errorf("weft: %s: %w", r.call, c.err)
-	case ctx == nil:
-		return fmt.Errorf("weft: %s: the context is nil; pass context.Background()", r.call)
-	case r.fn == nil || reflect.ValueOf(r.fn).IsNil():
-		return fmt.Errorf("weft: %s: the function is nil; pass the one to call for each item", r.call)
-	case c.perItem > 0 && c.memory > 0 && c.perItem > c.memory:
-		return fmt.Errorf("weft: %s: one item needs %s (MemoryPerItem) and the budget is %s (MemoryLimit); raise the limit or make items smaller",
-			r.call, byteSize(c.perItem), byteSize(c.memory))
-	}
-	if ctx.Err() != nil {
-		r.begun = time.Now()
-		err := r.stoppedErr(ctx)
+	r.begun = time.Now()
+	if err := r.check(ctx); err != nil {
 		r.finishReport()
 		return err
 	}
-	r.begun = time.Now()
+	c := &r.cfg
 	r.cpu0 = pilot.ProcessCPU()
 	r.cpus = cpus.Get()
 	r.meter = meter.From(ctx)
@@ -142,6 +129,24 @@ func (r *run) start(ctx context.Context) error {
 	r.want = cpus.Workers(c.workers, r.cpus)
 	r.memory.open(c)
 	r.done = make(chan struct{})
+	return nil
+}
+
+func (r *run) check(ctx context.Context) error {
+	c := &r.cfg
+	switch {
+	case c.err != nil:
+		return fmt.Errorf("weft: %s: %w", r.call, c.err)
+	case ctx == nil:
+		return fmt.Errorf("weft: %s: the context is nil; pass context.Background()", r.call)
+	case r.fn == nil || reflect.ValueOf(r.fn).IsNil():
+		return fmt.Errorf("weft: %s: the function is nil; pass the one to call for each item", r.call)
+	case c.perItem > 0 && c.memory > 0 && c.perItem > c.memory:
+		return fmt.Errorf("weft: %s: one item needs %s (MemoryPerItem) and the budget is %s (MemoryLimit); raise the limit or make items smaller",
+			r.call, byteSize(c.perItem), byteSize(c.memory))
+	case ctx.Err() != nil:
+		return r.stoppedErr(ctx)
+	}
 	return nil
 }
 

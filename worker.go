@@ -28,6 +28,7 @@ type worker struct {
 	done  []span
 	began atomic.Int64 // when the chunk began, nanoseconds since the run did, -1 between chunks
 	size  atomic.Int64 // items in the chunk
+	base  atomic.Int64 // the first of them
 	tid   atomic.Int64 // while locked to a thread
 	cpu   atomic.Int64 // of the thread when the pilot began
 	waits atomic.Int64 // the same for its voluntary waits
@@ -148,8 +149,11 @@ func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok
 	if r.stopped.Load() || r.ctx.Err() != nil {
 		return 0, false
 	}
-	if r.gate.shut() && !r.gate.wait(r.ctx) {
-		return 0, false
+	if r.gate.shut() {
+		if !r.gate.wait(r.ctx) {
+			return 0, false
+		}
+		*now = r.now() // the pause is nobody's time
 	}
 	if !r.src.claim(w, k) {
 		return 0, false
@@ -159,6 +163,7 @@ func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok
 	w.epoch = epoch
 	w.busy = 0
 	w.size.Store(int64(w.hi - w.lo))
+	w.base.Store(int64(w.lo))
 	w.began.Store(int64(begin))
 	normal := false
 	defer func() {

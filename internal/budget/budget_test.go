@@ -14,8 +14,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestPoolCounts(t *testing.T) {
 	t.Parallel()
 	var p Pool
-	if !p.TryAcquire(2) || !p.TryAcquire(2) || p.TryAcquire(2) || p.Used() != 2 {
-		t.Fatal("two slots of two")
+	for i, want := range []bool{true, true, false} {
+		if got := p.TryAcquire(2); got != want {
+			t.Fatalf("slot %d of 2: %v", i, got)
+		}
+	}
+	if p.Used() != 2 {
+		t.Fatalf("%d in use", p.Used())
 	}
 	p.Force()
 	if p.Used() != 3 || p.TryAcquire(3) {
@@ -60,13 +65,15 @@ func TestPoolIsNeverOverdrawn(t *testing.T) {
 	}
 }
 
+type otherKey struct{}
+
 func TestSlotIsLentOnce(t *testing.T) {
 	t.Parallel()
 	if Borrow(t.Context()) != nil {
 		t.Fatal("a slot from a context without one")
 	}
 	s := NewSlot(t.Context(), true)
-	inner, cancel := context.WithCancel(context.WithValue(s, "key", 1)) //nolint:staticcheck // any key
+	inner, cancel := context.WithCancel(context.WithValue(s, otherKey{}, 1))
 	defer cancel()
 	if Borrow(inner) != s || Borrow(inner) != nil {
 		t.Fatal("lent once")
@@ -95,7 +102,7 @@ func TestSlotIsLentOnce(t *testing.T) {
 	if Borrow(in) != nil {
 		t.Fatal("the outer worker's slot is not the inner one's to lend")
 	}
-	if in.Value("no key") != nil {
+	if in.Value(otherKey{}) != nil {
 		t.Fatal("other values come from outside")
 	}
 }

@@ -36,14 +36,14 @@ type Gradient struct {
 	bestX   float64 // most seen in this search
 	slowest time.Duration
 	second  bool // the level had a first round that was not convincing
-	ceiling int // after a back-off: grow by small steps above
-	held    int // rounds at this level
+	ceiling int  // after a back-off: grow by small steps above
+	held    int  // rounds at this level
 	holdX   float64
 	step    int
 	trialN  int
 	trialX  float64 // of the first of two rounds
-	gap     int // rounds between looks around
-	drops   int // rounds in a row that did far less than the level used to
+	gap     int     // rounds between looks around
+	drops   int     // rounds in a row that did far less than the level used to
 }
 
 type phase uint8

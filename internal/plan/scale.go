@@ -92,7 +92,7 @@ const (
 	CloseEnough = 0.06
 	tooVague    = 0.12
 	// agreement is how many comparisons in a row must find the larger number
-	// useless: one more where no waiting for locks speaks for it.
+	// useless: twice as many where no waiting for locks speaks for it.
 	agreement = 2
 )
 
@@ -144,7 +144,7 @@ func (s *Scaler) Step(w Window) Verdict {
 		s.agree++
 		need := agreement
 		if s.last.lockShare() < lockShare {
-			need++
+			need *= 2
 		}
 		if s.agree < need {
 			s.state = tryingFewer
