@@ -98,8 +98,8 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	tid := int(w.tid.Load())
 	if tid != 0 {
 		wall := time.Duration(r.inItems.Load()) + running
-		cpu := pilot.CPUOf(tid)
-		r.measureShare(w, cpu, wall, r.robbed(w, cpu))
+		cpu := pilot.CPUOf(tid) - time.Duration(w.cpu.Load())
+		r.measureShare(w, cpu, wall-w.watched.in, r.robbed(w, cpu))
 	}
 	est := r.est.Estimate()
 	items := r.counted.Load()
@@ -132,12 +132,14 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	return min(slowLook, max(firstLook, running/2))
 }
 
-// robbed tells whether worker 0's thread stands ready for a CPU that other
-// programs have. Time that only passed on a test's clock does not count.
+// robbed tells whether worker 0 is ready for a CPU that other programs, or
+// other goroutines of this one, have. Time that only passed on a test's clock does not count.
 func (r *run) robbed(w *worker, cpu time.Duration) bool {
 	real := pilot.RealTime() - time.Duration(w.real.Load())
-	missing := real - (cpu - time.Duration(w.cpu.Load()))
-	return missing > longItem/8 && !pilot.Blocked(int(w.tid.Load()))
+	if real-cpu < longItem/8 {
+		return false
+	}
+	return !pilot.Blocked(int(w.tid.Load())) || pilot.Read().Runnable > 0
 }
 
 // cpuWindow is where the window that is being measured began.

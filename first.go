@@ -15,6 +15,10 @@ const (
 	// doubled.
 	firstCheck = 20 * time.Microsecond
 	enoughWork = 500 * time.Microsecond
+	// Items of less than tinyItem nanoseconds cost several times as much while
+	// caches are cold: they get warmUp before more workers are thought of.
+	tinyItem = 100
+	warmUp   = 200 * time.Microsecond
 	// blockAim is how long a block of the plain loop should take: long enough
 	// that its clock reading (50 ns) does not count, short enough that a plan
 	// can change and a cancel is seen.
@@ -71,11 +75,9 @@ func (r *run) firstItems(w *worker) {
 		decided := r.planned
 		in := time.Duration(r.inItems.Load())
 		if !decided && in >= check && (r.est.Blocks() >= 4 || in >= enoughWork) {
-			if w.tid.Load() != 0 {
-				cpu, waits := pilot.ThreadCPU(), pilot.Waits()
-				r.measureShare(w, cpu, in, waits == w.waits.Load())
+			if w.tid.Load() == 0 || r.shareIsClear(w, in) {
+				decided = r.consider(now)
 			}
-			decided = r.consider(now)
 			check = 2 * in
 		}
 		r.mu.Unlock()
@@ -91,11 +93,37 @@ func (r *run) firstItems(w *worker) {
 	}
 }
 
+// shareIsClear measures how much of their time the items compute. When they
+// seem to wait it first begins anew, with an eye on how long the thread stands
+// ready without a CPU, and returns false: other programs may have had it.
+func (r *run) shareIsClear(w *worker, in time.Duration) bool {
+	cpu, waits := pilot.ThreadCPU(), pilot.Waits()
+	cpu -= time.Duration(w.cpu.Load())
+	wall := in - w.watched.in
+	if w.watched.on {
+		cpu += pilot.RunDelay() - w.watched.delay
+	}
+	r.measureShare(w, cpu, wall, waits == w.waits.Load())
+	if w.watched.on || plan.Bound(r.est.Estimate().Share) == "cpu" {
+		return true
+	}
+	w.watched = watch{on: true, in: in, delay: pilot.RunDelay()}
+	w.cpu.Store(int64(pilot.ThreadCPU()))
+	w.waits.Store(pilot.Waits())
+	return false
+}
+
+// watch is where a closer look at worker 0's thread began.
+type watch struct {
+	on    bool
+	in    time.Duration // time in items until then
+	delay time.Duration // time ready without a CPU
+}
+
 // measureShare tells the estimator that items which took wall on the clock
 // had cpu of CPU time on worker 0's thread. If the thread never waited by its
 // own will, what is missing went to other programs: it would have computed.
 func (r *run) measureShare(w *worker, cpu, wall time.Duration, neverWaited bool) {
-	cpu -= time.Duration(w.cpu.Load())
 	lends, waited := w.slot.Nested()
 	switch {
 	case lends > 0: // a nested run did the work
@@ -129,7 +157,7 @@ func (r *run) consider(now time.Duration) bool {
 		}
 		return false
 	}
-	if a.Mode == plan.Plain {
+	if a.Mode == plan.Plain || est.Nanos < tinyItem && time.Duration(r.inItems.Load()) < warmUp {
 		return false
 	}
 	r.adopt(a, a.Reason)
@@ -187,6 +215,26 @@ func (r *run) toIO(level int) {
 		r.holds = 1
 	}
 	r.target.Store(int32(r.io.gradient.Level()))
+}
+
+// toCPU turns back from many items in flight to one worker a CPU slot: the
+// items compute after all. Called with r.mu held.
+func (r *run) toCPU(nanos float64) {
+	n := r.allowed(r.want)
+	for r.holds < n && budget.Shared.TryAcquire(r.cpus.Effective) {
+		r.holds++
+	}
+	n = r.holds
+	r.scaler = plan.NewScaler(n, r.want, nanos, 0)
+	r.nanos.Store(max(1, int64(min(nanos, 1e15)*1e3)))
+	r.io.gradient = nil
+	r.answer = plan.Answer{Mode: plan.CPU, Workers: n, Reason: fmt.Sprintf("the items compute after all: %d workers", n)}
+	r.mode.Store(int32(plan.CPU))
+	for _, w := range r.workers {
+		w.slot.Hold(true)
+	}
+	r.target.Store(int32(n))
+	r.note(n, r.answer.Reason)
 }
 
 // note records a change of plan. Called with r.mu held.

@@ -23,6 +23,9 @@ type ioFigures struct {
 	counted  int64
 	cpu      time.Duration
 	idle     time.Duration
+
+	samples, sampledWall, sampledCPU int64 // when they were last looked at
+	turns                            int   // back to computing
 }
 
 func (f *ioFigures) add(items int, took time.Duration) {
@@ -77,6 +80,9 @@ func (r *run) lookIO(now time.Duration) time.Duration {
 		case int(r.live.Load())*10 < g.Level()*9:
 			round.Limited = "the input"
 		}
+		if r.computesAfterAll() {
+			return firstLook
+		}
 		g.Cap(r.mostInFlight())
 		why = g.Step(round)
 	}
@@ -87,6 +93,30 @@ func (r *run) lookIO(now time.Duration) time.Duration {
 	r.target.Store(int32(g.Level()))
 	return firstLook
 }
+
+// computesAfterAll looks at the chunks whose threads were watched since the
+// turn to many in flight; if they kept their CPUs busy, it turns back.
+func (r *run) computesAfterAll() bool {
+	f := &r.io
+	n, wall := r.samples.Load()-f.samples, r.sampledWall.Load()-f.sampledWall
+	if n < 4 || wall <= 0 {
+		return false
+	}
+	share := float64(r.sampledCPU.Load()-f.sampledCPU) / float64(wall)
+	f.samples, f.sampledWall, f.sampledCPU = r.samples.Load(), r.sampledWall.Load(), r.sampledCPU.Load()
+	if plan.Bound(share) != "cpu" || f.turns >= mostTurns {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.turns++
+	r.toCPU(float64(wall) / float64(n))
+	return true
+}
+
+// mostTurns is how often a run turns back from waiting to computing; work that
+// does both in turns is best left with many in flight.
+const mostTurns = 3
 
 func clamp(d, lo, hi time.Duration) time.Duration { return max(lo, min(hi, d)) }
 

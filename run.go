@@ -66,6 +66,7 @@ type run struct {
 	sampleAt    atomic.Int64 // when the next chunk is watched for its CPU time
 	sampledCPU  atomic.Int64
 	sampledWall atomic.Int64
+	samples     atomic.Int64
 	looked      atomic.Int64 // when coordinate last looked, since begun
 	every       atomic.Int64 // how often it means to look, nanoseconds
 

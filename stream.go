@@ -436,13 +436,9 @@ func (p *feederPilot) after(r *run, w *worker) {
 	if r.planned || in < max(p.check, firstCheck) || p.n < 4 && in < enoughWork {
 		return
 	}
-	if w.tid.Load() != 0 {
-		cpu, waits := pilot.ThreadCPU(), pilot.Waits()
-		// The thread also read the input: what it computed there is not the
-		// items', so their share is an upper bound.
-		r.measureShare(w, cpu, in, waits == w.waits.Load())
-	}
-	if !r.consider(now) {
+	// The thread also read the input: what it computed there is not the
+	// items', so their share is an upper bound.
+	if w.tid.Load() != 0 && !r.shareIsClear(w, in) || !r.consider(now) {
 		p.check = 2 * in
 	}
 	if now > sampling {

@@ -34,6 +34,8 @@ type worker struct {
 	waits atomic.Int64 // the same for its voluntary waits
 	real  atomic.Int64 // when the pilot began, by the real clock
 
+	watched watch // the pilot's closer look
+
 	_ [64]byte // workers are allocated one by one; keep their flags apart
 }
 
@@ -197,13 +199,14 @@ const sampleEvery = 5 * time.Millisecond
 func (r *run) sampledTurn(w *worker, k int, now *time.Duration) (took time.Duration, ok bool) {
 	due := r.sampleAt.Load()
 	if !pilot.HasThreadCPU || r.meter != nil || int64(*now) < due ||
-		plan.Mode(r.mode.Load()) != plan.CPU || !r.sampleAt.CompareAndSwap(due, int64(*now+sampleEvery)) {
+		plan.Mode(r.mode.Load()) == plan.Plain || !r.sampleAt.CompareAndSwap(due, int64(*now+sampleEvery)) {
 		return r.turn(w, k, now)
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	lends, waited := w.slot.Nested()
-	waits, cpu := pilot.Waits(), pilot.ThreadCPU()
+	delay, waits, cpu := pilot.RunDelay(), pilot.Waits(), pilot.ThreadCPU()
+	*now = r.now()
 	took, ok = r.turn(w, k, now)
 	cpu = pilot.ThreadCPU() - cpu
 	switch lends2, waited2 := w.slot.Nested(); {
@@ -211,10 +214,13 @@ func (r *run) sampledTurn(w *worker, k int, now *time.Duration) (took time.Durat
 		cpu = max(0, took-(waited2-waited))
 	case pilot.Waits() == waits: // never gave its CPU up: others took what is missing
 		cpu = took
+	default: // time without a CPU, though ready for one, is computing kept waiting
+		cpu += pilot.RunDelay() - delay
 	}
 	if ok {
 		r.sampledCPU.Add(int64(min(cpu, took)))
 		r.sampledWall.Add(int64(took))
+		r.samples.Add(1)
 	}
 	return took, ok
 }
@@ -282,7 +288,7 @@ func (r *run) leave(w *worker, retired bool) {
 	if !retired {
 		r.live.Add(-1)
 	}
-	if r.holds > 1 {
+	if r.holds > max(1, int(r.live.Load())) {
 		r.holds--
 		budget.Shared.Release(1)
 	}

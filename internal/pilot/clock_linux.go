@@ -45,6 +45,31 @@ func Blocked(tid int) bool {
 	return i >= 0 && i+2 < len(b) && b[i+2] != 'R'
 }
 
+// RunDelay returns for how long the calling thread stood ready without being
+// given a CPU so far, 0 where the kernel does not tell. Costs some
+// microseconds.
+func RunDelay() time.Duration {
+	b, err := os.ReadFile("/proc/thread-self/schedstat")
+	if err != nil {
+		return 0
+	}
+	return parseRunDelay(b)
+}
+
+// parseRunDelay reads the second number of "CPU-time run-delay timeslices", in
+// nanoseconds.
+func parseRunDelay(b []byte) time.Duration {
+	f := bytes.Fields(b)
+	if len(f) < 2 {
+		return 0
+	}
+	ns, err := strconv.ParseInt(string(f[1]), 10, 64)
+	if err != nil || ns < 0 {
+		return 0
+	}
+	return time.Duration(ns)
+}
+
 // Waits returns how often the calling thread has given up its CPU to wait.
 // Being preempted does not count. Costs a third of a microsecond.
 func Waits() int64 {

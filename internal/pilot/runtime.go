@@ -13,6 +13,7 @@ type Counters struct {
 	LockWait  time.Duration // goroutines' waiting for sync mutexes, summed
 	GC, CPU   float64       // CPU seconds of the collector and of all; they move when a collection ends
 	Running   int64         // goroutines that run or could run now, the caller included
+	Runnable  int64         // those of them that could and do not
 }
 
 var samples = sync.Pool{New: func() any {
@@ -41,6 +42,7 @@ func Read() Counters {
 		GC:        s[3].Value.Float64(),
 		CPU:       s[4].Value.Float64(),
 		Running:   int64(s[5].Value.Uint64() + s[6].Value.Uint64()),
+		Runnable:  int64(s[6].Value.Uint64()),
 	}
 	samples.Put(p)
 	return c

@@ -23,10 +23,10 @@ type Estimate struct {
 
 // window is how many blocks an Estimator looks back. Enough to tell one
 // outlier from a change, few enough to follow one.
-const window = 16
+const window = 8
 
 // Estimator turns the timings of blocks of items into an Estimate. It forgets:
-// only the last 16 blocks count, so that cold first items lose their weight.
+// only the last 8 blocks count, so that cold first items lose their weight.
 // The zero value is ready.
 type Estimator struct {
 	items [window]float64
@@ -63,7 +63,7 @@ func (e *Estimator) Bytes(b int64) { e.bytes = b }
 func (e *Estimator) Blocks() int { return e.n }
 
 // Estimate sums up. One block that cost far more an item than the others is
-// an outlier and weighs as the median does, unless it holds a tenth of the
+// an outlier and weighs as the median does, unless it holds a fifth of the
 // items: a cold start or one slow item must not decide, a real change must.
 func (e *Estimator) Estimate() Estimate {
 	k := min(e.n, window)
@@ -89,7 +89,7 @@ func (e *Estimator) Estimate() Estimate {
 		sorted := per
 		slices.Sort(sorted[:k])
 		median := sorted[k/2]
-		if per[worst] > 8*median && e.items[worst] < sumItems/10 {
+		if per[worst] > 8*median && e.items[worst] < sumItems/5 {
 			sumNanos += (median - per[worst]) * e.items[worst]
 			per[worst] = median
 		}
