@@ -65,6 +65,7 @@
 // Each job is a process group. The first Ctrl-C starts no more jobs and waits
 // for those that run, the second ends them, the third kills them at once.
 // SIGTERM and SIGHUP do what the second Ctrl-C does; Ctrl-Z stops the jobs too.
+// When all jobs are ended weft waits one second at most for a reader of its output.
 // If weft itself dies, by kill -9 say, nothing of its jobs remains: a guard
 // process, which holds the other end of a pipe, kills their groups, and on
 // Linux every process with the run's mark in its environment (WEFT_RUN), which

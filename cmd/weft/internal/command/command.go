@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,6 +44,7 @@ type Runner struct {
 	now      chan struct{}
 	nowOnce  sync.Once
 
+	running   atomic.Int64
 	mu        sync.Mutex
 	groups    map[int]bool
 	unguarded error
@@ -180,6 +182,8 @@ func (r *Result) OK() bool {
 // Run runs a command to its end and returns when nothing of it is left. When
 // ctx ends the command is ended too.
 func (r *Runner) Run(ctx context.Context, s Spec) Result {
+	r.running.Add(1)
+	defer r.running.Add(-1)
 	res := Result{Exit: -1, Start: time.Now()}
 	if ctx.Err() != nil {
 		res.Stopped = true
@@ -323,12 +327,8 @@ func (r *Runner) each(f func(group int)) {
 	}
 }
 
-// Running is the number of commands that run.
-func (r *Runner) Running() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.groups)
-}
+// Running is the number of commands that run, or are about to.
+func (r *Runner) Running() int { return int(r.running.Load()) }
 
 // output carries what a command writes from a pipe to a writer.
 type output struct {

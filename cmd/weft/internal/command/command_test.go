@@ -28,6 +28,7 @@ type groups struct {
 	mu          sync.Mutex
 	added, gone []int
 	startErr    error
+	addErr      error
 }
 
 func (g *groups) Start() error { return g.startErr }
@@ -36,7 +37,7 @@ func (g *groups) Add(n int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.added = append(g.added, n)
-	return nil
+	return g.addErr
 }
 
 func (g *groups) Drop(n int) error {
@@ -304,6 +305,16 @@ func TestGuardFails(t *testing.T) {
 func stopped(pid int) bool {
 	out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
 	return err == nil && strings.HasPrefix(strings.TrimSpace(string(out)), "T")
+}
+
+// TestUnguarded goes on without a guard that has died, and says so.
+func TestUnguarded(t *testing.T) {
+	t.Parallel()
+	b := setup(t, Config{})
+	b.guard.addErr = syscall.EPIPE
+	if res := b.run(t.Context(), "echo out", 0); !res.OK() || !errors.Is(b.Unguarded(), syscall.EPIPE) {
+		t.Errorf("%+v, %v", res, b.Unguarded())
+	}
 }
 
 func TestSuspend(t *testing.T) {

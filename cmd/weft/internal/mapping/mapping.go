@@ -21,6 +21,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/weft-go/weft"
 	"github.com/weft-go/weft/cmd/weft/internal/command"
@@ -146,6 +147,7 @@ type run struct {
 	errs    []coded // what went wrong besides the jobs
 	input   error
 
+	warn    sync.Once
 	abandon chan struct{} // closed when waiting any longer is no use
 
 	logMu   sync.Mutex
@@ -267,6 +269,11 @@ func (r *run) do(ctx context.Context, j *job) (*job, error) {
 	j.out, j.err = r.Spool.Buffer(), r.Spool.Buffer()
 	path, err := r.prepare(j)
 	if err == nil {
+		if err := r.Runner.Unguarded(); err != nil {
+			r.warn.Do(func() {
+				r.Say("the guard process is gone (%v): if weft is killed by kill -9 now, its jobs may go on", err)
+			})
+		}
 		j.res = r.Runner.Run(r.killCtx, command.Spec{
 			Path:    path,
 			Args:    j.args,
@@ -335,7 +342,7 @@ func (r *run) judge(path string, j *job) error {
 			r.fatal(nc, nc.Code) // no other item would do better
 		}
 		if busy {
-			return fmt.Errorf("%w (%w)", explained, weft.BackOff{After: time.Second})
+			return busyError{explained}
 		}
 		return explained
 	}
@@ -355,6 +362,12 @@ func (r *run) judge(path string, j *job) error {
 		return fmt.Errorf("exit code %d", res.Exit)
 	}
 }
+
+// busyError is a start for which the system had no room. It asks the library
+// to run fewer at once.
+type busyError struct{ error }
+
+func (e busyError) Unwrap() []error { return []error{e.error, weft.BackOff{After: time.Second}} }
 
 // fatal notes an error that ends the run and says it at once.
 func (r *run) fatal(err error, code int) {
@@ -462,9 +475,15 @@ func (r *run) show(args []string) string {
 	return shell.Join(args)
 }
 
-// short cuts a command so that it fits a line or two.
+// short makes a command fit a line or two of a terminal.
 func short(s string) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "?"), "\n", `\n`)
+	s = strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return '?'
+		}
+		return c
+	}, s)
 	if runes := []rune(s); len(runes) > 160 {
 		return string(runes[:160]) + "..."
 	}

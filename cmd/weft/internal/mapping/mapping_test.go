@@ -39,7 +39,6 @@ type bundle struct {
 	mu       sync.Mutex
 	said     []string
 	log      memory
-	header   joblog.Header
 }
 
 // memory is a joblog's file.
