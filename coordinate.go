@@ -156,7 +156,7 @@ type cpuWindow struct {
 	chunks                  int64
 	counts                  pilot.Counters
 	looks                   int
-	running                 float64 // goroutines beside the coordinator, summed over the looks
+	running, runnable       float64 // goroutines beside the coordinator, summed over the looks
 }
 
 // spread is the standard error of the window's mean item time, as a share of
@@ -195,6 +195,7 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	counts := pilot.Read()
 	win.looks++
 	win.running += float64(min(int64(live), counts.Running-1))
+	win.runnable += float64(counts.Runnable)
 	wall, items := now-win.at, r.counted.Load()-win.counted
 	if wall < fullWindow || items < 4*int64(live) && wall < longWindow {
 		return cpuLook
@@ -212,6 +213,7 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 		LockWait: counts.LockWait - win.counts.LockWait,
 		GCShare:  pilot.GCShare(win.counts, counts),
 		Running:  win.running / float64(win.looks),
+		Runnable: win.runnable / float64(win.looks),
 		Crowded:  float64(pilot.CPUPressure()-win.stalled) / float64(wall),
 	})
 	win.open = false

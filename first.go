@@ -131,8 +131,13 @@ func (r *run) measureShare(w *worker, cpu, wall time.Duration, neverWaited bool)
 	case neverWaited || w.slot.Computes():
 		cpu = wall
 	}
-	r.est.CPU(cpu, wall)
 	counts := pilot.Read()
+	if counts.Runnable > 0 && cpu > wall/5 {
+		// Goroutines stand ready without a place to run: worker 0 may have
+		// been one of them.
+		cpu = wall
+	}
+	r.est.CPU(cpu, wall)
 	if items := r.counted.Load(); items > 0 {
 		allocated := (counts.Allocated - r.count0.Allocated) / items
 		r.memory.item(min(allocated, max(0, counts.Live-r.count0.Live)))

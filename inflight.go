@@ -2,7 +2,6 @@ package weft
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -141,7 +140,6 @@ func (r *run) backOff(w *worker, b BackOff) {
 // gate keeps items from starting until a moment has come.
 type gate struct {
 	until atomic.Int64 // Unix nanoseconds, 0 if open
-	once  sync.Once
 }
 
 func (g *gate) shut() bool { return g.until.Load() != 0 }

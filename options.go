@@ -61,7 +61,6 @@ type config struct {
 	progress  io.Writer
 	report    *Report
 	name      string
-	explain   bool
 
 	err error // the first option that made no sense
 }

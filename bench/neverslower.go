@@ -148,13 +148,12 @@ func loop[T, R any](ctx context.Context, items []T, f func(context.Context, T) (
 	return out, nil
 }
 
-// kept keeps the compiler from dropping what is measured.
-var kept any
-
+// keep keeps the compiler from dropping what is measured.
 func keep(out []uint64, err error) {
-	if err != nil || len(out) > 0 && out[0] == 1<<63+12345 {
-		kept = out
+	if err != nil {
+		panic(err) // none of the functions fails
 	}
+	runtime.KeepAlive(out)
 }
 
 // spinFunc computes for iters rounds.

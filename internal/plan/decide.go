@@ -125,7 +125,7 @@ func Decide(q Question) Answer {
 	}
 	w := min(q.Workers, limit)
 	plain := Choice{What: "plain loop", Mode: Plain, Workers: 1, Predicted: serial(q.Estimate, n)}
-	if q.Share < cpuBound {
+	if q.Share < ioBound || q.Share < cpuBound && q.Workers > 1 {
 		return decideIO(q, n, limit, plain)
 	}
 	many := Choice{What: workers(w), Mode: CPU, Workers: w, Predicted: parallel(q.Estimate, n, w)}
@@ -136,7 +136,7 @@ func Decide(q Question) Answer {
 		a.Reason = "one item is left: nothing can run beside it"
 		return a
 	case q.Workers <= 1:
-		a.Reason = "the process may use one CPU only, and the items need the CPU all the time"
+		a.Reason = fmt.Sprintf("the process may use one CPU only, and the items need the CPU for %.0f %% of their time", 100*q.Share)
 		return a
 	case w <= 1:
 		a.Reason = "the memory budget has room for one item at a time"

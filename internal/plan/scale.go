@@ -17,6 +17,7 @@ type Window struct {
 	LockWait time.Duration // summed over goroutines, in the whole process
 	GCShare  float64       // of the CPU time; 0 if no collection ended
 	Running  float64       // workers that ran or could run, on average over the looks
+	Runnable float64       // goroutines ready without a place to run, on average over the looks
 	Crowded  float64       // share of the time in which something on the machine had no CPU
 	Error    float64       // standard error of the mean item time, as a share of it
 }
@@ -62,6 +63,7 @@ type Scaler struct {
 	wait  int     // windows until the next suspicion counts
 	pause int     // what wait is set to next
 	last  Window  // of the suspicion
+	idled int     // windows in a row in which the workers waited
 	cpu1  time.Duration
 }
 
@@ -178,8 +180,12 @@ func (s *Scaler) Step(w Window) Verdict {
 	}
 	if s.cur > 1 && s.suspects(w) {
 		if s.waiting(w, idleShare) {
+			if s.idled++; s.idled < 2 {
+				return Verdict{Workers: s.cur} // one window may be chance
+			}
 			return s.toIO(w)
 		}
+		s.idled = 0
 		s.last, s.high, s.state, s.agree = w, rate, tryingFewer, 0
 		return Verdict{Workers: max(1, s.cur/2)}
 	}
@@ -204,7 +210,8 @@ func (s *Scaler) idle(w Window) Verdict {
 // waiting tells whether the workers wait for something that is neither a lock
 // nor the collector nor a CPU.
 func (s *Scaler) waiting(w Window, share float64) bool {
-	return w.busy() < share && w.lockShare() < lockShare && w.GCShare < 0.5 && (w.Sampled > 0 || w.Crowded < crowded)
+	return w.busy() < share && w.lockShare() < lockShare && w.GCShare < 0.5 &&
+		w.Runnable < 0.25*float64(w.Workers) && (w.Sampled > 0 || w.Crowded < crowded)
 }
 
 func (s *Scaler) toIO(w Window) Verdict {
