@@ -175,10 +175,11 @@ func (w *cpuWindow) spread(r *run) float64 {
 
 func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	live := r.live.Load()
-	if r.meter != nil && !r.fixed {
-		if r.judgeCharges() {
-			return firstLook
+	if r.meter != nil {
+		if !r.fixed {
+			r.judgeCharges()
 		}
+		return cpuLook
 	}
 	if r.scaler == nil {
 		return slowLook
@@ -234,33 +235,37 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	return cpuLook
 }
 
-// judgeCharges looks at items that run elsewhere: if they mostly wait, more
-// of them may run at once.
-func (r *run) judgeCharges() bool {
+// judgeCharges looks at items that run elsewhere: as many run at once as their
+// memory allows, and if they mostly wait, more than there are CPUs. They are
+// charged when they end; what they do until then is not known.
+func (r *run) judgeCharges() {
 	sum := r.meter.Sum()
-	if sum.Items < int64(r.live.Load()) || sum.Wall <= 0 {
-		return false
+	if sum.Items == 0 || sum.Wall <= 0 {
+		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.memory.item(sum.PeakBytes)
+	r.target.Store(int32(r.allowed(r.want)))
+	if sum.Items < int64(r.live.Load()) {
+		return
+	}
 	share := min(1, float64(sum.CPU)/float64(sum.Wall))
 	r.settled.Items = int(sum.Items)
 	r.settled.Nanos = float64(sum.Wall) / float64(sum.Items)
 	r.settled.Wall = time.Duration(r.settled.Nanos)
 	r.settled.CPU = sum.CPU / time.Duration(sum.Items)
 	r.settled.Share = share
-	r.memory.item(sum.PeakBytes)
 	if share >= chargedBound {
-		return false
+		return
 	}
 	a := r.ask(r.settled)
 	if a.Mode != plan.IO {
-		return false
+		return
 	}
 	r.answer = a
 	r.note(a.Workers, a.Reason)
 	r.toIO(max(a.Workers, int(r.live.Load())))
-	return true
 }
 
 // chargedBound is the CPU share below which items that run elsewhere count as

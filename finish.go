@@ -42,7 +42,8 @@ func (r *run) finishReport() {
 	if m := rep.Plan.Mode; m == plan.Plain.String() {
 		rep.Serial = wall
 	}
-	if wall > 0 {
+	if wall > 0 && r.rate == nil && rep.Retried == 0 {
+		// Pauses between attempts and starts are in neither estimate.
 		rep.Speedup = float64(rep.Serial) / float64(wall)
 	}
 	if plan.Mode(r.mode.Load()) == plan.CPU && rep.Plan.Workers > 0 {
@@ -92,7 +93,9 @@ func (r *run) plan() Plan {
 		p.Mode, p.Workers = plan.IO.String(), r.io.gradient.Level()
 		p.Chunk, p.Schedule = 1, "dynamic"
 	case a.Mode == plan.CPU:
-		if r.scaler != nil {
+		if r.meter != nil {
+			p.Workers = int(r.target.Load())
+		} else if r.scaler != nil {
 			p.Workers = r.scaler.Settled()
 		}
 		p.Chunk = r.cfg.chunk

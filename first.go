@@ -48,11 +48,16 @@ func (r *run) firstItems(w *worker) {
 	if r.meter != nil {
 		// The items run elsewhere and are charged when they end. Until then:
 		// one for each CPU, as xargs -P and joblib do.
-		r.mu.Lock()
-		r.adopt(plan.Answer{
+		a := plan.Answer{
 			Mode: plan.CPU, Workers: r.allowed(r.want),
 			Reason: "the items run in processes of their own: starts with one for each CPU slot and measures them",
-		}, "")
+		}
+		if r.memory.explicit && r.memory.user == 0 {
+			a.Workers = 1
+			a.Reason = "the items run in processes of their own: the first one alone, to see how much of the memory limit it takes"
+		}
+		r.mu.Lock()
+		r.adopt(a, "")
 		r.mu.Unlock()
 		return
 	}
