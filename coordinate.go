@@ -21,7 +21,7 @@ const (
 
 // coordinate waits for the run to end. Meanwhile it looks at the figures,
 // feeds them to the planner and does what it says.
-func (r *run) coordinate(ctx context.Context) {
+func (r *run) coordinate(ctx context.Context, begin func()) {
 	r.every.Store(int64(firstLook))
 	var look <-chan time.Time
 	var timer *time.Timer
@@ -32,6 +32,7 @@ func (r *run) coordinate(ctx context.Context) {
 	}
 	stop := ctx.Done()
 	var win cpuWindow
+	begin()
 	for {
 		select {
 		case <-r.done:

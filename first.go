@@ -34,6 +34,8 @@ const (
 // nextBlock doubles the block until it takes long enough.
 func nextBlock(block, ran int, took time.Duration) int {
 	switch {
+	case took < blockAim/64:
+		return min(4*block, 1<<20)
 	case took < blockAim/4:
 		return min(2*block, 1<<20)
 	case took > blockAim && ran > 0:
@@ -79,7 +81,7 @@ func (r *run) firstItems(w *worker) {
 		r.est.Add(w.ran, took)
 		decided := r.planned
 		in := time.Duration(r.inItems.Load())
-		if !decided && in >= check && (r.est.Blocks() >= 4 || in >= enoughWork) {
+		if !decided && in >= check && (r.est.Blocks() >= 4 || in >= enoughWork) && r.worthAsking(in) {
 			if w.tid.Load() == 0 || r.shareIsClear(w, in) {
 				decided = r.consider(now)
 			}
@@ -96,6 +98,15 @@ func (r *run) firstItems(w *worker) {
 			block = nextBlock(block, w.ran, took)
 		}
 	}
+}
+
+// worthAsking tells whether enough is left for any other plan than the loop.
+func (r *run) worthAsking(in time.Duration) bool {
+	done := r.counted.Load()
+	if r.explain || r.n < 0 || done == 0 {
+		return true
+	}
+	return float64(in)/float64(done)*float64(r.src.left()) >= float64(plan.LeastWork)
 }
 
 // shareIsClear measures how much of their time the items compute. When they

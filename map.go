@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"unsafe"
 )
 
 // Map calls f for each item and returns the results in input order.
@@ -67,7 +68,10 @@ func mapRun[T, R any](ctx context.Context, r *run, items []T, f func(context.Con
 					return err
 				})
 			} else {
-				n, err = mapItems(ctx, w, i, items[i:w.hi], out[i:w.hi], f)
+				w.at = i
+				hi := min(i+w.grain, w.hi)
+				n, err = mapItems(ctx, w, items[i:hi], out[i:hi], f)
+				w.in = 0
 			}
 			i += n
 			if err != nil && r.failed(w, i-1, err) || w.stop.Load() {
@@ -83,20 +87,25 @@ func mapRun[T, R any](ctx context.Context, r *run, items []T, f func(context.Con
 }
 
 // mapItems is the loop itself. It returns how many items it ran; the last of
-// them failed if err is not nil. What it does beside the user's own loop: it
-// keeps the index for the case of a panic, and looks whether to stop.
-func mapItems[T, R any](ctx context.Context, w *worker, base int, in []T, out []R, f func(context.Context, T) (R, error)) (int, error) {
-	out = out[:len(in)]
-	for i := range in {
-		w.at = base + i
-		v, err := f(ctx, in[i])
+// them failed if err is not nil. Beside the user's own loop it only keeps the
+// index, for the case of a panic. For items of two nanoseconds every
+// instruction counts: inlined into a function with a defer the loop takes
+// twice as long, and with a bounds check for each result an eighth longer.
+//
+//go:noinline
+func mapItems[T, R any](ctx context.Context, w *worker, in []T, out []R, f func(context.Context, T) (R, error)) (int, error) {
+	if len(in) == 0 || len(in) > len(out) {
+		return 0, nil
+	}
+	first := unsafe.Pointer(unsafe.SliceData(out))
+	for i, x := range in {
+		w.in = i
+		v, err := f(ctx, x)
 		if err != nil {
 			return i + 1, err
 		}
-		out[i] = v
-		if w.stop.Load() {
-			return i + 1, nil
-		}
+		// out[i] = v: i < len(in) <= len(out).
+		*(*R)(unsafe.Add(first, uintptr(i)*unsafe.Sizeof(v))) = v
 	}
 	return len(in), nil
 }

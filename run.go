@@ -170,7 +170,14 @@ func (r *run) run(ctx context.Context) error {
 		r.plainLoop(ctx)
 	} else {
 		r.launch()
-		r.coordinate(ctx)
+		r.coordinate(ctx, func() {
+			// The last thing before the caller waits: the worker then runs
+			// on the same CPU, with the caller's data in its cache.
+			go r.work(r.first)
+			if r.fixed {
+				r.grow()
+			}
+		})
 	}
 	return r.result(ctx)
 }
@@ -233,10 +240,6 @@ func (r *run) launch() {
 		r.mode.Store(int32(plan.CPU))
 		r.answer = plan.Answer{Mode: plan.CPU, Workers: r.want, Reason: fmt.Sprintf("Workers(%d) asks for it", r.cfg.workers)}
 		r.target.Store(int32(r.allowed(r.want)))
-	}
-	go r.work(w)
-	if r.fixed {
-		r.grow()
 	}
 }
 
@@ -367,9 +370,11 @@ func (r *run) crashed(w *worker, i int, recovered any) (stop bool) {
 // after it; w.ran is set too, as nobody sees the result after
 // runtime.Goexit.
 func (r *run) crashedAt(w *worker, recovered any) (next int) {
-	r.crashed(w, w.at, recovered)
-	w.ran = w.at + 1 - w.lo
-	return w.at + 1
+	at := w.at + w.in
+	w.in = 0
+	r.crashed(w, at, recovered)
+	w.ran = at + 1 - w.lo
+	return at + 1
 }
 
 // crashedKey does the same for the key function of PerKey: its item counts as

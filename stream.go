@@ -103,7 +103,7 @@ func (s *stream[T, R]) loop(ctx context.Context, yield func(R, error) bool) {
 	s.launch()
 	go func() {
 		defer close(coordinated)
-		r.coordinate(ctx)
+		r.coordinate(ctx, func() {})
 	}()
 	for {
 		v, err, ok := s.sink.take(r.done)

@@ -57,8 +57,12 @@ type Choice struct {
 const (
 	startCost = 50 * time.Microsecond // until the first other worker runs
 	eachCost  = 2 * time.Microsecond  // for each further one
-	// leastWork is the serial time below which going parallel is noise.
-	leastWork = 250 * time.Microsecond
+	// LeastWork is the serial time below which going parallel is noise.
+	LeastWork = 250 * time.Microsecond
+	// Of items below tinyItem nanoseconds it takes leastTinyWork: what they
+	// cost beside other workers depends on caches that a pilot can't foresee.
+	tinyItem      = 50
+	leastTinyWork = 2 * time.Millisecond
 	// leastGain is the share of the serial time that must be saved.
 	leastGain = 0.2
 	// handOver is the part of an item's time, in nanoseconds, that more
@@ -143,7 +147,7 @@ func Decide(q Question) Answer {
 		many = Choice{What: workers(q.Workers), Mode: CPU, Workers: q.Workers, Predicted: parallel(q.Estimate, n, q.Workers), Why: "would pass the memory budget"}
 		a.Rejected = []Choice{many}
 		return a
-	case plain.Predicted < leastWork:
+	case plain.Predicted < LeastWork, q.Nanos < tinyItem && plain.Predicted < leastTinyWork:
 		a.Reason = fmt.Sprintf("the items take %s each, %s in all: starting workers would cost more than they save",
 			Nanos(q.Nanos), Short(plain.Predicted))
 		a.Rejected = []Choice{many}
@@ -197,7 +201,7 @@ func decideIO(q Question, n, limit int, plain Choice) Answer {
 		a.Predicted = 0
 		return a
 	}
-	if w <= 1 || plain.Predicted < leastWork {
+	if w <= 1 || plain.Predicted < LeastWork {
 		a.Mode, a.Workers, a.Predicted = Plain, 1, plain.Predicted
 		a.Reason = fmt.Sprintf("%s of work is left: starting workers would cost more than they save", Short(plain.Predicted))
 		if w <= 1 {
