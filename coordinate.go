@@ -11,10 +11,14 @@ import (
 
 const (
 	firstLook = 500 * time.Microsecond
-	cpuLook   = 5 * time.Millisecond
-	slowLook  = 10 * time.Millisecond
+	// Early on a run is looked at more often: a wrong start costs most then.
+	cpuLook      = 2 * time.Millisecond
+	cpuLookLater = 5 * time.Millisecond
+	settleTime   = 100 * time.Millisecond
+	slowLook     = 10 * time.Millisecond
 	// fullWindow is the least time over which rates are compared.
-	fullWindow = 5 * time.Millisecond
+	fullWindow  = 2 * time.Millisecond
+	probeWindow = 30 * time.Millisecond
 	// longWindow is when a window ends though little was finished.
 	longWindow = 100 * time.Millisecond
 )
@@ -199,11 +203,18 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	win.running += float64(min(int64(live), counts.Running-1))
 	win.runnable += float64(counts.Runnable)
 	wall, items := now-win.at, r.counted.Load()-win.counted
-	if wall < fullWindow || items < 4*int64(live) && wall < longWindow {
-		return cpuLook
+	every := cpuLook
+	if now > settleTime {
+		every = cpuLookLater
 	}
-	if r.scaler.Probing() && win.spread(r) > plan.CloseEnough && wall < longWindow {
-		return cpuLook
+	r.cutShort(now)
+	sampled, onCPU := r.sampledWall.Load()-win.sampledWall, r.sampledCPU.Load()-win.sampledCPU
+	waits := sampled > int64(fullWindow) && onCPU < sampled/2
+	if wall < fullWindow || items < 4*int64(live) && wall < longWindow && !waits {
+		return every
+	}
+	if wall < probeWindow && r.scaler.WantsMore(win.spread(r)) {
+		return every
 	}
 	v := r.scaler.Step(plan.Window{
 		Wall: wall, Workers: int(live), Items: int(items),
@@ -234,6 +245,20 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	limit, _ := r.mostInFlight()
 	r.target.Store(int32(min(v.Workers, limit)))
 	return cpuLook
+}
+
+// cutShort makes workers give up chunks that take far longer than they should:
+// the items have become dearer, and others can share them.
+func (r *run) cutShort(now time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range r.workers {
+		began, size := w.began.Load(), w.size.Load()
+		if began >= 0 && size > 1 && now-time.Duration(began) > plan.MostChunk/2 &&
+			float64(now-time.Duration(began)) > 4*float64(size)*r.itemNanos() {
+			w.stop.Store(true)
+		}
+	}
 }
 
 // judgeCharges looks at items that run elsewhere: as many run at once as their

@@ -19,6 +19,12 @@ const (
 	// caches are cold: they get warmUp before more workers are thought of.
 	tinyItem = 100
 	warmUp   = 200 * time.Microsecond
+	// Below smallItem nanoseconds one hiccup of the machine is a hundred
+	// items' time: a decision for more workers must be found twice in a row.
+	smallItem = 20_000
+	// An item of less than canWait nanoseconds has no time to wait: what it
+	// did not compute, it was kept from computing.
+	canWait = 1000
 	// blockAim is how long a block of the plain loop should take: long enough
 	// that its clock reading (50 ns) does not count, short enough that a plan
 	// can change and a cancel is seen.
@@ -27,6 +33,9 @@ const (
 	sampling = 2 * time.Millisecond
 	// longItem is when the coordinator looks into an item that is running.
 	longItem = time.Millisecond
+	// verifyFrom is how long a run must last for its number of workers to be
+	// compared with fewer once, which costs a millisecond or two.
+	verifyFrom = 40 * time.Millisecond
 	// explained is how long Explain measures.
 	explained = 20 * time.Millisecond
 )
@@ -119,9 +128,13 @@ func (r *run) shareIsClear(w *worker, in time.Duration) bool {
 	if w.watched.on {
 		cpu += pilot.RunDelay() - w.watched.delay
 	}
-	r.measureShare(w, cpu, wall, waits == w.waits.Load())
-	if w.watched.on || plan.Bound(r.est.Estimate().Share) == "cpu" {
+	quick := float64(in)/float64(max(1, r.counted.Load())) < canWait
+	r.measureShare(w, cpu, wall, quick || waits == w.waits.Load())
+	if plan.Bound(r.est.Estimate().Share) == "cpu" {
 		return true
+	}
+	if w.watched.on {
+		return wall >= longItem // too short a look to call it waiting
 	}
 	w.watched = watch{on: true, in: in, delay: pilot.RunDelay()}
 	w.cpu.Store(int64(pilot.ThreadCPU()))
@@ -178,7 +191,11 @@ func (r *run) consider(now time.Duration) bool {
 		}
 		return false
 	}
-	if a.Mode == plan.Plain || est.Nanos < tinyItem && time.Duration(r.inItems.Load()) < warmUp {
+	if a.Mode == plan.Plain {
+		r.again = 0
+		return false
+	}
+	if r.again++; est.Nanos < smallItem && (r.again < 2 || est.Nanos < tinyItem && time.Duration(r.inItems.Load()) < warmUp) {
 		return false
 	}
 	r.adopt(a, a.Reason)
@@ -210,7 +227,14 @@ func (r *run) adopt(a plan.Answer, why string) {
 		if r.settled.Nanos > 0 {
 			r.nanos.Store(max(1, int64(min(r.settled.Nanos, 1e15)*1e3)))
 		}
-		r.scaler = plan.NewScaler(a.Workers, a.Workers, r.settled.Nanos, r.settled.CPU)
+		promised := r.settled.Nanos
+		if r.settled.Running {
+			promised = 0 // nothing has finished: a lower bound promises nothing
+		}
+		r.scaler = plan.NewScaler(a.Workers, a.Workers, promised, r.settled.CPU)
+		if left := float64(r.src.left()) * r.settled.Nanos / float64(a.Workers); left > float64(verifyFrom) {
+			r.scaler.Verify()
+		}
 		r.mode.Store(int32(plan.CPU))
 		r.target.Store(int32(a.Workers))
 	case plan.IO:

@@ -65,7 +65,7 @@ func (r *run) lookIO(now time.Duration) time.Duration {
 			return f.idle
 		}
 		f.idle = 0
-		return clamp(latency/time.Duration(items)/4, firstLook, cpuLook)
+		return clamp(latency/time.Duration(items)/4, firstLook, cpuLookLater)
 	default:
 		wall := now - f.began
 		round := plan.Round{Items: int(items), Latency: latency / time.Duration(items)}

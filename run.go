@@ -82,6 +82,7 @@ type run struct {
 	settled  plan.Estimate
 	answer   plan.Answer
 	decided  time.Duration // when
+	again    int           // decisions for more workers in a row, by the pilot
 	changes  []Decision
 	warned   []string
 	workers  []*worker

@@ -8,7 +8,7 @@ import "time"
 const (
 	LeastChunk = 100 * time.Microsecond
 	MostChunk  = 10 * time.Millisecond
-	aimChunk   = 2 * time.Millisecond
+	aimChunk   = time.Millisecond
 )
 
 // ChunkSize is how many items a worker takes next when remaining are left for

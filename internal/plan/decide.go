@@ -77,9 +77,9 @@ const (
 	cpuBound = 0.85
 	ioBound  = 0.5
 	// firstInFlight is where the search for the best concurrency begins when
-	// items hardly use the CPU: what ThreadPoolExecutor's users are used to
-	// (its ceiling is 32), low enough for any server.
-	firstInFlight = 32
+	// items hardly use the CPU. ThreadPoolExecutor stops at 32 threads, and
+	// aiohttp's connector at 100 connections.
+	firstInFlight = 64
 )
 
 // serial is the predicted time of the plain loop.
@@ -225,7 +225,7 @@ func decideIO(q Question, n, limit int, plain Choice) Answer {
 
 // FirstInFlight is how many items to have in flight at first when they use
 // the CPU for share of their time: enough to keep all CPUs busy (1/share for
-// each), but at most 32 before anything is known of the other side.
+// each), but at most 64 before anything is known of the other side.
 func FirstInFlight(share float64, cpus int) int {
 	if share <= 0 {
 		return firstInFlight

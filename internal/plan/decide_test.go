@@ -38,13 +38,13 @@ func TestDecide(t *testing.T) {
 		{"endless, fine", Question{Estimate: estimate(1*us, 1), Remaining: 0, Workers: 4}, CPU, 4, "times as many"},
 		{"endless, tiny", Question{Estimate: Estimate{Items: 9, Nanos: 1, Share: 1}, Remaining: -1, Workers: 4}, Plain, 1, "too small"},
 		{"endless, slow", Question{Estimate: estimate(10*time.Second, 1), Remaining: -1, Workers: 4}, CPU, 4, "times as many"},
-		{"waiting", Question{Estimate: estimate(20*ms, 0.01), Remaining: 1000, Workers: 8}, IO, 32, "wait 99 % of their"},
-		{"waiting, one CPU", Question{Estimate: estimate(20*ms, 0.01), Remaining: 1000, Workers: 1}, IO, 32, "wait"},
+		{"waiting", Question{Estimate: estimate(20*ms, 0.01), Remaining: 1000, Workers: 8}, IO, 64, "wait 99 % of their"},
+		{"waiting, one CPU", Question{Estimate: estimate(20*ms, 0.01), Remaining: 1000, Workers: 1}, IO, 64, "wait"},
 		{"waiting, few", Question{Estimate: estimate(20*ms, 0.01), Remaining: 5, Workers: 8}, IO, 6, "wait"}, // 5 and the one that runs
 		{"waiting, memory for four", Question{Estimate: estimate(20*ms, 0.01), Remaining: 1000, Workers: 8, Limit: 4}, IO, 4, "memory or file descriptors"},
 		{"waiting, memory for one", Question{Estimate: estimate(20*ms, 0.01), Remaining: 1000, Workers: 8, Limit: 1}, Plain, 1, "room for one"},
 		{"waiting, next to nothing left", Question{Estimate: estimate(20*us, 0.01), Remaining: 5, Workers: 8}, Plain, 1, "cost more than they save"},
-		{"waiting, endless", Question{Estimate: estimate(20*ms, 0), Remaining: -1, Workers: 8}, IO, 32, "wait 100 %"},
+		{"waiting, endless", Question{Estimate: estimate(20*ms, 0), Remaining: -1, Workers: 8}, IO, 64, "wait 100 %"},
 		{"mixed: half CPU", Question{Estimate: estimate(10*ms, 0.5), Remaining: 1000, Workers: 4}, IO, 10, "wait 50 %"},
 		{"mixed: mostly CPU", Question{Estimate: estimate(10*ms, 0.8), Remaining: 1000, Workers: 4}, IO, 6, "wait 20 %"},
 	} {

@@ -21,7 +21,7 @@ type Round struct {
 // compute. By Little's law n items in flight that take L each finish n/L a
 // second. It multiplies n as long as throughput grows nearly as much; where it
 // bends, it looks between the last two levels for the smallest that does at
-// least 95 % of the best seen, and holds there, looking a little up and down
+// least 96 % of the best seen, and holds there, looking a little up and down
 // from time to time. The idea of a gradient on latency is that of TCP Vegas
 // (Brakmo, O'Malley, Peterson, 1994) and of adaptive concurrency limits; here
 // throughput decides, which also works where latency is noisy.
@@ -61,6 +61,9 @@ const (
 	// linear is what each doubling must bring for the ramp to go on: more
 	// than that, and the other side is not the limit yet.
 	linear = 1.6
+	// worthIt is what a step of the ramp must bring at least, or the knee may
+	// lie below where it began.
+	worthIt = 1.05
 	// collapsed is the part of the throughput of the level before below which a
 	// level is given up at once.
 	collapsed = 0.5
@@ -68,10 +71,10 @@ const (
 	// longer trusted.
 	lost = 0.7
 	// nearly is the part of the best throughput that is as good.
-	nearly = 0.95
+	nearly = 0.96
 	// finer is how close the ends of the search get.
 	finer      = 1.35
-	lookAround = 4
+	lookAround = 8
 	// MostInFlight bounds everything: beyond it the cost of bookkeeping and
 	// of ports and descriptors is not ours to guess.
 	MostInFlight = 8192
@@ -180,6 +183,9 @@ func (g *Gradient) judge(n int, x float64, r Round) string {
 			g.second = false
 			if perDoubling < linear {
 				g.lo, g.hi, g.bestX = from, n, max(x, fromX)
+				if x < worthIt*fromX {
+					g.lo = max(1, from/8) // the first level may have been too much
+				}
 				if fromX < nearly*g.bestX {
 					g.good, g.goodX = n, x
 				}

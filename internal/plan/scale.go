@@ -53,18 +53,19 @@ func (w Window) lockShare() float64 {
 // suspicion costs a few windows at half speed. Windows whose items differ too
 // much to tell a rate decide nothing.
 type Scaler struct {
-	most  int     // workers allowed
-	cur   int     // workers settled on
-	base  float64 // items a second and worker promised by the pilot
-	state scalerState
-	high  float64 // rate with the larger number, in the window before
-	low   float64 // rate with the smaller one
-	agree int     // probes in a row that found the larger number useless
-	wait  int     // windows until the next suspicion counts
-	pause int     // what wait is set to next
-	last  Window  // of the suspicion
-	idled int     // windows in a row in which the workers waited
-	cpu1  time.Duration
+	most       int     // workers allowed
+	cur        int     // workers settled on
+	base       float64 // items a second and worker promised by the pilot
+	state      scalerState
+	high       float64 // rate with the larger number, in the window before
+	low        float64 // rate with the smaller one
+	agree      int     // probes in a row that found the larger number useless
+	wait       int     // windows until the next suspicion counts
+	pause      int     // what wait is set to next
+	last       Window  // of the suspicion
+	unverified bool    // nothing but the pilot speaks for cur: the first window is compared
+	idled      int     // windows in a row in which the workers waited
+	cpu1       time.Duration
 }
 
 type scalerState uint8
@@ -87,11 +88,12 @@ const (
 	idleShare  = 0.6
 	lockShare  = 0.15
 	crowded    = 0.25
+	clearly    = 1.4
 	firstPause = 4
 	mostPause  = 256
-	// CloseEnough is the standard error up to which a window's rate may
+	// closeEnough is the standard error up to which a window's rate may
 	// decide; a window past it should go on, for a while.
-	CloseEnough = 0.06
+	closeEnough = 0.06
 	tooVague    = 0.12
 	// agreement is how many comparisons in a row must find the larger number
 	// useless: twice as many where no waiting for locks speaks for it.
@@ -108,6 +110,11 @@ func NewScaler(workers, most int, nanos float64, cpu time.Duration) *Scaler {
 	return s
 }
 
+// Verify makes the Scaler compare once without a suspicion. The pilot's items
+// may have been cold, and what it promised too little to miss anything by.
+// Worth it where the run lasts long beside a window or two.
+func (s *Scaler) Verify() { s.unverified = true }
+
 // Verdict is what a step decides.
 type Verdict struct {
 	Workers int
@@ -121,12 +128,19 @@ func (s *Scaler) Settled() int { return s.cur }
 // Probing tells whether the rate of the window that is open will decide.
 func (s *Scaler) Probing() bool { return s.state != steady }
 
+// WantsMore tells whether the open window should go on, given the standard
+// error of its mean item time: a probe that can't be told from noise is no use.
+// Waiting for locks is evidence enough, and makes items differ by itself.
+func (s *Scaler) WantsMore(err float64) bool {
+	return s.Probing() && err > closeEnough && s.last.lockShare() < lockShare
+}
+
 // Step takes a full window and says how many workers the next one has.
 func (s *Scaler) Step(w Window) Verdict {
 	if w.Items == 0 || w.Wall <= 0 || w.InItems <= 0 {
 		return s.idle(w)
 	}
-	if s.Probing() && w.Error > tooVague {
+	if s.Probing() && w.Error > tooVague && s.last.lockShare() < lockShare {
 		return s.trust()
 	}
 	rate := w.rate()
@@ -145,7 +159,10 @@ func (s *Scaler) Step(w Window) Verdict {
 		}
 		s.agree++
 		need := agreement
-		if s.last.lockShare() < lockShare {
+		switch {
+		case s.low > clearly*max(before, rate):
+			// Fewer workers are faster: that is enough.
+		case s.last.lockShare() < lockShare:
 			need *= 2
 		}
 		if s.agree < need {
@@ -178,9 +195,11 @@ func (s *Scaler) Step(w Window) Verdict {
 		s.wait--
 		return Verdict{Workers: s.cur}
 	}
-	if s.cur > 1 && s.suspects(w) {
+	unverified := s.unverified && w.Error <= closeEnough
+	s.unverified = false
+	if s.cur > 1 && (unverified || s.suspects(w)) {
 		if s.waiting(w, idleShare) {
-			if s.idled++; s.idled < 2 {
+			if s.idled++; s.idled < 2 && (w.Sampled == 0 || w.busy() > idleShare/2) {
 				return Verdict{Workers: s.cur} // one window may be chance
 			}
 			return s.toIO(w)
