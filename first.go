@@ -21,7 +21,7 @@ const (
 	warmUp   = 200 * time.Microsecond
 	// Below smallItem nanoseconds one hiccup of the machine is a hundred
 	// items' time: a decision for more workers must be found twice in a row.
-	smallItem = 20_000
+	smallItem = 5_000
 	// An item of less than canWait nanoseconds has no time to wait: what it
 	// did not compute, it was kept from computing.
 	canWait = 1000
@@ -35,7 +35,7 @@ const (
 	longItem = time.Millisecond
 	// verifyFrom is how long a run must last for its number of workers to be
 	// compared with fewer once, which costs a millisecond or two.
-	verifyFrom = 40 * time.Millisecond
+	verifyFrom = 100 * time.Millisecond
 	// explained is how long Explain measures.
 	explained = 20 * time.Millisecond
 )

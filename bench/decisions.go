@@ -87,7 +87,7 @@ func kinds(rate float64, quick bool) []kind {
 			do: func(_ context.Context, i int) (uint64, error) { return spin(tail[i]), nil }},
 		{name: "growing: 4000, 1 us to 200 us", n: 4000, grid: cpuGrid,
 			do: func(_ context.Context, i int) (uint64, error) { return spin(us(1 + float64(i)/20)), nil }},
-		{name: "I/O: 5000 x 20 ms", n: 5000, grid: ioGrid, do: waiter(20 * time.Millisecond)},
+		{name: "I/O: 5000 x 20 ms", n: 5000, grid: grid([]int{8, 16, 32, 64, 128, 256, 512, 1024}, []int{1}), do: waiter(20 * time.Millisecond)},
 		{name: "mixed: 600 x (2 ms wait + 0.5 ms CPU)", n: 600, grid: ioGrid,
 			do: func(ctx context.Context, i int) (uint64, error) { return spin(us(500)), sleep(ctx, 2*time.Millisecond) }},
 		{name: "mutex: 3e4 x 10 us in one lock", n: 30_000, grid: cpuGrid,
@@ -120,7 +120,7 @@ func kinds(rate float64, quick bool) []kind {
 				}
 				return spin(us(20)), nil
 			}},
-		{name: "cached, then I/O: 2000 x 10 us, then 2000 x 10 ms wait", n: 4000, grid: ioGrid, reset: func() { warm.Store(0) },
+		{name: "cached, then I/O: 2000 x 10 us, then 2000 x 10 ms wait", n: 4000, grid: grid([]int{8, 16, 32, 64, 128, 256, 512, 1024}, []int{1}), reset: func() { warm.Store(0) },
 			do: func(ctx context.Context, i int) (uint64, error) {
 				if i < 2000 {
 					return spin(us(10)), nil
@@ -236,10 +236,19 @@ func measureDecisions(ctx context.Context, o sectionOptions) (string, error) {
 		if ratio > 1.1 {
 			fmt.Fprintf(o.log, "%s: ratio %.2f %v\n%s\n", k.name, ratio, times[-1], strings.Join(reps, "\n"))
 		}
-		fmt.Fprintf(&b, "| %s | %d | %v | %s | %s | %.2f | %s | %s |\n", k.name, len(k.grid), k.grid[bestAt], seconds(bestTime), seconds(own), ratio, seconds(plain), chose)
+		fmt.Fprintf(&b, "| %s | %d | %v | %s | %s | %.2f | %s | %s |\n", k.name, len(k.grid), k.grid[bestAt], seconds(bestTime), seconds(own), ratio, orDash(plain), chose)
 	}
 	fmt.Fprintf(&b, "\nMedian ratio %.2f, worst %.2f, over %d kinds of work.\n", medianOf(ratios), slices.Max(append(ratios, 0)), len(ratios))
 	return b.String(), nil
+}
+
+// orDash prints a time that may not have been measured: some work would take
+// the plain loop minutes.
+func orDash(d time.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return seconds(d)
 }
 
 func best(times map[int][]time.Duration) time.Duration {
