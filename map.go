@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"unsafe"
+
+	"github.com/weft-go/weft/internal/tight"
 )
 
 // Map calls f for each item and returns the results in input order.
@@ -70,7 +71,7 @@ func mapRun[T, R any](ctx context.Context, r *run, items []T, f func(context.Con
 			} else {
 				w.at = i
 				hi := min(i+w.grain, w.hi)
-				n, err = mapItems(ctx, w, items[i:hi], out[i:hi], f)
+				n, err = tight.Loop(ctx, &w.in, items[i:hi], out[i:hi], f)
 				w.in = 0
 			}
 			i += n
@@ -84,30 +85,6 @@ func mapRun[T, R any](ctx context.Context, r *run, items []T, f func(context.Con
 	}
 	err := r.run(ctx)
 	return out, err
-}
-
-// mapItems is the loop itself. It returns how many items it ran; the last of
-// them failed if err is not nil. Beside the user's own loop it only keeps the
-// index, for the case of a panic. For items of two nanoseconds every
-// instruction counts: inlined into a function with a defer the loop takes
-// twice as long, and with a bounds check for each result an eighth longer.
-//
-//go:noinline
-func mapItems[T, R any](ctx context.Context, w *worker, in []T, out []R, f func(context.Context, T) (R, error)) (int, error) {
-	if len(in) == 0 || len(in) > len(out) {
-		return 0, nil
-	}
-	first := unsafe.Pointer(unsafe.SliceData(out))
-	for i, x := range in {
-		w.in = i
-		v, err := f(ctx, x)
-		if err != nil {
-			return i + 1, err
-		}
-		// out[i] = v: i < len(in) <= len(out).
-		*(*R)(unsafe.Add(first, uintptr(i)*unsafe.Sizeof(v))) = v
-	}
-	return len(in), nil
 }
 
 // Each calls f for each item, for what it does rather than for a result. All

@@ -40,6 +40,19 @@ func (g *groups) Add(n int) error {
 	return g.addErr
 }
 
+// first waits for the first group and returns it.
+func (g *groups) first() int {
+	for {
+		g.mu.Lock()
+		if len(g.added) > 0 {
+			defer g.mu.Unlock()
+			return g.added[0]
+		}
+		g.mu.Unlock()
+		runtime.Gosched()
+	}
+}
+
 func (g *groups) Drop(n int) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -324,9 +337,7 @@ func TestSuspend(t *testing.T) {
 	done := make(chan Result, 1)
 	go func() { done <- b.run(t.Context(), script+"while :; do :; done", 0) }()
 	wait()
-	b.guard.mu.Lock()
-	group := b.guard.added[0]
-	b.guard.mu.Unlock()
+	group := b.guard.first() // the script may be quicker than the guard is told
 	b.Suspend()
 	for !stopped(group) {
 		runtime.Gosched()
