@@ -239,7 +239,7 @@ func grain(ran int, took time.Duration) int {
 
 const (
 	grainAim  = 512 * time.Nanosecond
-	mostGrain = 64
+	mostGrain = 256
 )
 
 // after accounts for the items w.lo to w.lo+w.ran and gives the rest of the
