@@ -12,11 +12,10 @@ import (
 const (
 	firstLook = 500 * time.Microsecond
 	// Early on a run is looked at more often: a wrong start costs most then.
-	cpuLook      = 2 * time.Millisecond
-	cpuLookLater = 5 * time.Millisecond
-	settleTime   = 100 * time.Millisecond
-	slowLook     = 10 * time.Millisecond
-	// fullWindow is the least time over which rates are compared.
+	cpuLook  = 5 * time.Millisecond
+	slowLook = 10 * time.Millisecond
+	// fullWindow is the least time over which rates are compared, early on a
+	// quarter of the time since the start.
 	fullWindow  = 2 * time.Millisecond
 	probeWindow = 30 * time.Millisecond
 	// longWindow is when a window ends though little was finished.
@@ -45,12 +44,21 @@ func (r *run) coordinate(ctx context.Context, begin func()) {
 			stop = nil
 			r.halt(context.Cause(ctx))
 		case <-look:
-			next := r.look(&win)
-			r.every.Store(int64(next))
-			r.looked.Store(int64(r.now()))
-			timer.Reset(next)
+			timer.Reset(r.lookAgain(&win))
+		case <-r.poke:
+			if timer != nil {
+				timer.Reset(r.lookAgain(&win))
+			}
 		}
 	}
+}
+
+// lookAgain looks, and returns when to look next.
+func (r *run) lookAgain(win *cpuWindow) time.Duration {
+	next := r.look(win)
+	r.every.Store(int64(next))
+	r.looked.Store(int64(r.now()))
+	return next
 }
 
 // look is one look at the figures. It returns when to look again.
@@ -162,6 +170,7 @@ type cpuWindow struct {
 	counts                  pilot.Counters
 	looks                   int
 	running, runnable       float64 // goroutines beside the coordinator, summed over the looks
+	still                   standstill
 }
 
 // spread is the standard error of the window's mean item time, as a share of
@@ -180,37 +189,46 @@ func (w *cpuWindow) spread(r *run) float64 {
 
 func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	live := r.live.Load()
+	every := clamp(now/8, firstLook/2, cpuLook)
 	if r.meter != nil {
 		if !r.fixed {
 			r.judgeCharges()
 		}
-		return cpuLook
+		return every
 	}
 	if r.scaler == nil {
 		return slowLook
 	}
+	counts := pilot.Read()
+	switch r.standStill(now, win, counts) {
+	case once:
+		return firstLook
+	case twice:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.note(int(live), "none of the workers runs, and nothing gets finished: the items wait")
+		limit, _ := r.mostInFlight()
+		r.toIO(min(limit, plan.FirstInFlight(0, r.want)))
+		return firstLook
+	}
 	if !win.open || live != win.workers || live > r.target.Load() {
 		*win = cpuWindow{
 			open: true, at: now, workers: live, counted: r.counted.Load(), inItems: r.inItems.Load(),
-			cpu: r.cpuTime(), counts: pilot.Read(), stalled: pilot.CPUPressure(),
+			cpu: r.cpuTime(), counts: counts, stalled: pilot.CPUPressure(),
 			squares: r.squares.Load(), chunks: r.chunks.Load(),
 			sampledCPU: r.sampledCPU.Load(), sampledWall: r.sampledWall.Load(),
+			still: win.still,
 		}
-		return cpuLook
+		return every
 	}
-	counts := pilot.Read()
 	win.looks++
 	win.running += float64(min(int64(live), counts.Running-1))
 	win.runnable += float64(counts.Runnable)
 	wall, items := now-win.at, r.counted.Load()-win.counted
-	every := cpuLook
-	if now > settleTime {
-		every = cpuLookLater
-	}
 	r.cutShort(now)
 	sampled, onCPU := r.sampledWall.Load()-win.sampledWall, r.sampledCPU.Load()-win.sampledCPU
 	waits := sampled > int64(fullWindow) && onCPU < sampled/2
-	if wall < fullWindow || items < 4*int64(live) && wall < longWindow && !waits {
+	if wall < clamp(now/4, firstLook, fullWindow) || items < 4*int64(live) && wall < longWindow && !waits {
 		return every
 	}
 	if wall < probeWindow && r.scaler.WantsMore(win.spread(r)) {
@@ -232,19 +250,47 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	win.open = false
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	limit, _ := r.mostInFlight()
 	if v.IO {
-		share := min(1, float64(r.cpuTime())/float64(now)/float64(live))
 		r.note(int(live), v.Why)
-		limit, _ := r.mostInFlight()
-		r.toIO(min(limit, max(int(live)*2, plan.FirstInFlight(share, r.want))))
+		r.toIO(min(limit, max(int(live)*2, plan.FirstInFlight(v.Share, r.want))))
 		return firstLook
 	}
 	if v.Why != "" {
 		r.note(v.Workers, v.Why)
 	}
-	limit, _ := r.mostInFlight()
 	r.target.Store(int32(min(v.Workers, limit)))
-	return cpuLook
+	return every
+}
+
+// standstill is what one look saw of a run that computes.
+type standstill struct {
+	looks   int // in a row that saw no worker run and nothing finished
+	at      time.Duration
+	counted int64
+	cpu     time.Duration
+}
+
+const once, twice = 1, 2
+
+// standStill tells in how many looks in a row no goroutine but the
+// coordinator ran, or stood ready to, while nothing was finished and the
+// process used no CPU: the items have turned from computing to waiting. Other
+// programs that have the CPU do not look like that, as their victim counts as
+// running; other goroutines of this process can only hide it.
+func (r *run) standStill(now time.Duration, win *cpuWindow, counts pilot.Counters) int {
+	s, counted, cpu := &win.still, r.counted.Load(), r.cpuTime()
+	idle := counts.Running <= 1 && counted == s.counted && !r.fixed
+	if idle && s.looks > 0 && cpu-s.cpu > (now-s.at)/2 {
+		idle = false // computes outside of Go
+	}
+	if idle {
+		s.looks++
+	} else {
+		s.looks = 0
+	}
+	s.at, s.counted, s.cpu = now, counted, cpu
+	return s.looks
 }
 
 // cutShort makes workers give up chunks that take far longer than they should:

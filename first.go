@@ -254,6 +254,9 @@ func (r *run) toIO(level int) {
 	// Workers that mostly wait hold no CPU slot; the run keeps one.
 	for _, w := range r.workers {
 		w.slot.Hold(false)
+		if w.size.Load() > 1 {
+			w.stop.Store(true) // the rest of its chunk need not wait for the item it is at
+		}
 	}
 	if r.holds > 1 {
 		budget.Shared.Release(r.holds - 1)

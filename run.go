@@ -74,6 +74,7 @@ type run struct {
 	gate  gate // pauses after a back-off
 	rate  *pacer
 	retry atomic.Int64
+	poke  chan struct{} // asks the coordinator to look now
 	done  chan struct{} // closed when the last worker has left
 
 	mu       sync.Mutex
@@ -88,7 +89,8 @@ type run struct {
 	workers  []*worker
 	first    *worker
 	borrowed *budget.Slot
-	holds    int // CPU slots that workers of this run hold
+	wants    budget.Waiter // for more CPU slots
+	holds    int           // CPU slots that workers of this run hold
 	spans    []span
 	failures itemErrors
 	nfailed  int
@@ -130,6 +132,8 @@ func (r *run) start(ctx context.Context) error {
 	r.fixed = c.workers != 0
 	r.want = cpus.Workers(c.workers, r.cpus)
 	r.memory.open(c)
+	r.poke = make(chan struct{}, 1)
+	r.wants.Depth, r.wants.Wake = budget.Depth(ctx), r.wakeUp
 	r.done = make(chan struct{})
 	return nil
 }
@@ -418,6 +422,14 @@ func (r *run) waited() time.Duration {
 		return max(0, r.now()-r.cpuTime())
 	}
 	return 0
+}
+
+// wakeUp asks the coordinator to look at the figures now.
+func (r *run) wakeUp() {
+	select {
+	case r.poke <- struct{}{}:
+	default: // it is asked already
+	}
 }
 
 func (r *run) now() time.Duration { return time.Since(r.begun) }

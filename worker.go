@@ -24,6 +24,7 @@ type worker struct {
 	local  any           // what the source keeps with a chunk
 	key    string        // of the item, under PerKey
 	epoch  int64         // of the I/O figures, when the item started
+	place  int           // in run.workers
 
 	slot  *budget.Slot
 	done  []span
@@ -41,8 +42,9 @@ type worker struct {
 }
 
 func (r *run) newWorker() *worker {
-	w := &worker{slot: budget.NewSlot(r.ctx, true), grain: 1}
+	w := &worker{slot: budget.NewSlot(r.ctx, true, r.wants.Depth), grain: 1}
 	w.began.Store(-1)
+	w.place = len(r.workers)
 	r.workers = append(r.workers, w)
 	return w
 }
@@ -56,12 +58,17 @@ func (r *run) grow() {
 }
 
 func (r *run) growLocked() {
+	if r.live.Load() >= r.target.Load() {
+		budget.Shared.Enough(&r.wants)
+		return
+	}
 	for left := r.src.left(); left > 0 && !r.stopped.Load() && r.live.Load() < r.target.Load(); left-- {
 		computes := plan.Mode(r.mode.Load()) == plan.CPU
 		if computes && r.live.Load() > 0 { // the first has the run's own slot
 			if r.fixed {
 				budget.Shared.Force()
-			} else if !budget.Shared.TryAcquire(r.cpus.Effective) {
+			} else if budget.Shared.Outranked(r.wants.Depth) || !budget.Shared.TryAcquire(r.cpus.Effective) {
+				budget.Shared.Want(&r.wants)
 				return
 			}
 			r.holds++
@@ -110,7 +117,10 @@ func (r *run) loop(w *worker) (retired bool) {
 		} else if live < target {
 			r.grow()
 		}
-		took, ok := r.sampledTurn(w, r.chunk(), &now)
+		if live > 1 && budget.Shared.Outranked(r.wants.Depth) && r.makeRoom() {
+			return true
+		}
+		took, ok := r.sampledTurn(w, r.chunk(now), &now)
 		if !ok {
 			r.askToShare(now)
 			return false
@@ -126,8 +136,9 @@ func (r *run) loop(w *worker) (retired bool) {
 	return false
 }
 
-// chunk is how many items to take next.
-func (r *run) chunk() int {
+// chunk is how many items to take next. Early in a run chunks are small: the
+// first windows then show enough of them to judge by.
+func (r *run) chunk(now time.Duration) int {
 	if r.cfg.chunk > 0 {
 		return r.cfg.chunk
 	}
@@ -142,7 +153,8 @@ func (r *run) chunk() int {
 	if left < 0 {
 		left = 1 << 30
 	}
-	return plan.ChunkSize(left, int(r.target.Load()), nanos)
+	size := plan.ChunkSize(left, int(r.target.Load()), nanos)
+	return min(size, max(1, int(float64(max(plan.LeastChunk, now/8))/nanos)))
 }
 
 // turn takes up to k items and runs them. It returns their time and false if
@@ -160,6 +172,9 @@ func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok
 	}
 	if !r.src.claim(w, k) {
 		return 0, false
+	}
+	if r.wants.Listed() && r.src.left() == 0 {
+		budget.Shared.Enough(&r.wants) // nothing is left for a further worker
 	}
 	begin := *now
 	epoch := r.io.epoch.Load()
@@ -185,7 +200,9 @@ func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok
 		took = w.busy
 	}
 	if plan.Mode(r.mode.Load()) == plan.IO && epoch == r.io.epoch.Load() {
-		r.io.add(w.ran, took)
+		if r.io.add(w.ran, took) {
+			r.wakeUp()
+		}
 	}
 	r.after(w, took)
 	return took, true
@@ -297,6 +314,18 @@ func (r *run) retire() bool {
 	return true
 }
 
+// makeRoom takes a worker that computes off the count, so that an outer run
+// gets its slot.
+func (r *run) makeRoom() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fixed || r.live.Load() <= 1 || r.holds <= 1 || plan.Mode(r.mode.Load()) != plan.CPU {
+		return false
+	}
+	r.live.Add(-1)
+	return true
+}
+
 // leave is a worker's last act.
 func (r *run) leave(w *worker, retired bool) {
 	r.mu.Lock()
@@ -320,6 +349,7 @@ func (r *run) endLocked() {
 	if r.live.Load() > 0 || r.feeding || r.holds == 0 {
 		return
 	}
+	budget.Shared.Enough(&r.wants)
 	// The caller goes on: it takes its slot back.
 	if r.borrowed != nil {
 		r.borrowed.Return(r.waited())
@@ -332,15 +362,11 @@ func (r *run) endLocked() {
 
 // forget takes w off the list and keeps what it did.
 func (r *run) forget(w *worker) {
-	for i, v := range r.workers {
-		if v == w {
-			last := len(r.workers) - 1
-			r.workers[i] = r.workers[last]
-			r.workers[last] = nil
-			r.workers = r.workers[:last]
-			break
-		}
-	}
+	last := len(r.workers) - 1
+	moved := r.workers[last]
+	r.workers[w.place], moved.place = moved, w.place
+	r.workers[last] = nil
+	r.workers = r.workers[:last]
 	r.keep(w)
 }
 

@@ -2,6 +2,7 @@ package budget
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -72,7 +73,7 @@ func TestSlotIsLentOnce(t *testing.T) {
 	if Borrow(t.Context()) != nil {
 		t.Fatal("a slot from a context without one")
 	}
-	s := NewSlot(t.Context(), true)
+	s := NewSlot(t.Context(), true, 0)
 	inner, cancel := context.WithCancel(context.WithValue(s, otherKey{}, 1))
 	defer cancel()
 	if Borrow(inner) != s || Borrow(inner) != nil {
@@ -98,7 +99,7 @@ func TestSlotIsLentOnce(t *testing.T) {
 		t.Fatal("who holds none lends none")
 	}
 	// The innermost worker counts.
-	in := NewSlot(NewSlot(t.Context(), true), false)
+	in := NewSlot(NewSlot(t.Context(), true, 0), false, 1)
 	if Borrow(in) != nil {
 		t.Fatal("the outer worker's slot is not the inner one's to lend")
 	}
@@ -109,7 +110,7 @@ func TestSlotIsLentOnce(t *testing.T) {
 
 func TestSlotIsLentToOneOfMany(t *testing.T) {
 	t.Parallel()
-	s := NewSlot(t.Context(), true)
+	s := NewSlot(t.Context(), true, 0)
 	var got atomic.Int64
 	var wg sync.WaitGroup
 	for range 32 {
@@ -122,5 +123,48 @@ func TestSlotIsLentToOneOfMany(t *testing.T) {
 	wg.Wait()
 	if got.Load() != 1 {
 		t.Errorf("lent to %d", got.Load())
+	}
+}
+
+// A slot that comes free goes to the outermost run first, and inner runs know
+// that they are outranked until it has enough.
+func TestOuterRunsComeFirst(t *testing.T) {
+	t.Parallel()
+	var p Pool
+	var woken []string
+	waiter := func(name string, depth int) *Waiter {
+		return &Waiter{Depth: depth, Wake: func() { woken = append(woken, name) }}
+	}
+	inner, outer, second := waiter("inner", 2), waiter("outer", 0), waiter("second", 0)
+	for range 3 {
+		p.Force()
+	}
+	if p.Outranked(5) {
+		t.Error("outranked by nobody")
+	}
+	p.Want(inner)
+	p.Want(inner) // once is enough
+	if p.Outranked(2) || !p.Outranked(3) {
+		t.Error("a run is outranked by those further out, and not by itself")
+	}
+	p.Want(outer)
+	p.Want(second)
+	if !inner.Listed() || !p.Outranked(2) || !p.Outranked(1) || p.Outranked(0) {
+		t.Error("the outer run wants a slot")
+	}
+	p.Release(2)
+	if got := fmt.Sprint(woken); got != "[outer second]" {
+		t.Errorf("woke %s", got)
+	}
+	p.Enough(outer)
+	p.Enough(outer)
+	p.Enough(second)
+	if outer.Listed() || p.Outranked(2) || !p.Outranked(3) {
+		t.Error("only the inner run wants one now")
+	}
+	p.Release(1)
+	p.Enough(inner)
+	if got := fmt.Sprint(woken); got != "[outer second inner]" || p.Outranked(9) {
+		t.Errorf("woke %s", got)
 	}
 }

@@ -118,8 +118,9 @@ func (s *Scaler) Verify() { s.unverified = true }
 // Verdict is what a step decides.
 type Verdict struct {
 	Workers int
-	Why     string // set when the plan changes, not for a probe
-	IO      bool   // the items wait rather than compute
+	Why     string  // set when the plan changes, not for a probe
+	IO      bool    // the items wait rather than compute
+	Share   float64 // with IO: of their time that they compute
 }
 
 // Settled is the number of workers the Scaler believes in, probes aside.
@@ -159,8 +160,11 @@ func (s *Scaler) Step(w Window) Verdict {
 		}
 		s.agree++
 		need := agreement
-		switch {
-		case s.low > clearly*max(before, rate):
+		switch more := max(before, rate); {
+		case s.low > 2*clearly*more && s.promised(max(1, s.cur/2)) > clearly*more:
+			// Far faster with fewer workers, as the pilot was: once is enough.
+			need = 1
+		case s.low > clearly*more:
 			// Fewer workers are faster: that is enough.
 		case s.last.lockShare() < lockShare:
 			need *= 2
@@ -169,15 +173,7 @@ func (s *Scaler) Step(w Window) Verdict {
 			s.state = tryingFewer
 			return Verdict{Workers: max(1, s.cur/2)}
 		}
-		from := s.cur
-		s.cur = max(1, s.cur/2)
-		s.state, s.agree = steady, 0
-		s.pause = firstPause * 4
-		s.wait = s.pause
-		if s.cur > 1 {
-			s.wait = 0 // half again may do as well
-		}
-		return Verdict{Workers: s.cur, Why: fmt.Sprintf("%s were no faster than %d: %s", workers(from), s.cur, s.cause())}
+		return s.fewer()
 	case tryingMore:
 		more := min(s.most, s.cur*2)
 		s.state = steady
@@ -234,7 +230,23 @@ func (s *Scaler) waiting(w Window, share float64) bool {
 }
 
 func (s *Scaler) toIO(w Window) Verdict {
-	return Verdict{Workers: s.cur, IO: true, Why: fmt.Sprintf("the workers used the CPU %.0f %% of the time and waited for no lock: they wait for something else", 100*w.busy())}
+	return Verdict{Workers: s.cur, IO: true, Share: w.busy(), Why: fmt.Sprintf("the workers used the CPU %.0f %% of the time and waited for no lock: they wait for something else", 100*w.busy())}
+}
+
+// promised is the rate of n workers by what the pilot measured.
+func (s *Scaler) promised(n int) float64 { return s.base * float64(n) }
+
+// fewer settles on half the workers.
+func (s *Scaler) fewer() Verdict {
+	from := s.cur
+	s.cur = max(1, s.cur/2)
+	s.state, s.agree = steady, 0
+	s.pause = firstPause * 4
+	s.wait = s.pause
+	if s.cur > 1 {
+		s.wait = 0 // half again may do as well
+	}
+	return Verdict{Workers: s.cur, Why: fmt.Sprintf("%s were no faster than %d: %s", workers(from), s.cur, s.cause())}
 }
 
 func (s *Scaler) trust() Verdict {
