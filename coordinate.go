@@ -163,7 +163,6 @@ type cpuWindow struct {
 	counted                 int64
 	inItems                 int64
 	cpu                     time.Duration
-	stalled                 time.Duration
 	squares                 int64
 	sampledCPU, sampledWall int64
 	chunks                  int64
@@ -214,7 +213,7 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	if !win.open || live != win.workers || live > r.target.Load() {
 		*win = cpuWindow{
 			open: true, at: now, workers: live, counted: r.counted.Load(), inItems: r.inItems.Load(),
-			cpu: r.cpuTime(), counts: counts, stalled: pilot.CPUPressure(),
+			cpu: r.cpuTime(), counts: counts,
 			squares: r.squares.Load(), chunks: r.chunks.Load(),
 			sampledCPU: r.sampledCPU.Load(), sampledWall: r.sampledWall.Load(),
 			still: win.still,
@@ -231,7 +230,7 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	if wall < clamp(now/4, firstLook, fullWindow) || items < 4*int64(live) && wall < longWindow && !waits {
 		return every
 	}
-	if wall < probeWindow && r.scaler.WantsMore(win.spread(r)) {
+	if wall < min(probeWindow, now/8) && r.scaler.WantsMore(win.spread(r)) {
 		return every
 	}
 	v := r.scaler.Step(plan.Window{
@@ -245,7 +244,6 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 		GCShare:  pilot.GCShare(win.counts, counts),
 		Running:  win.running / float64(win.looks),
 		Runnable: win.runnable / float64(win.looks),
-		Crowded:  float64(pilot.CPUPressure()-win.stalled) / float64(wall),
 	})
 	win.open = false
 	r.mu.Lock()

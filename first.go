@@ -34,8 +34,8 @@ const (
 	// longItem is when the coordinator looks into an item that is running.
 	longItem = time.Millisecond
 	// verifyFrom is how long a run must last for its number of workers to be
-	// compared with fewer once, which costs a millisecond or two.
-	verifyFrom = 100 * time.Millisecond
+	// compared with fewer once, which costs half a millisecond or so.
+	verifyFrom = 20 * time.Millisecond
 	// explained is how long Explain measures.
 	explained = 20 * time.Millisecond
 )
@@ -233,7 +233,7 @@ func (r *run) adopt(a plan.Answer, why string) {
 		}
 		r.scaler = plan.NewScaler(a.Workers, a.Workers, promised, r.settled.CPU)
 		if left := float64(r.src.left()) * r.settled.Nanos / float64(a.Workers); left > float64(verifyFrom) {
-			r.scaler.Verify()
+			r.scaler.Verify(r.settled.Best)
 		}
 		r.mode.Store(int32(plan.CPU))
 		r.target.Store(int32(a.Workers))

@@ -67,6 +67,7 @@ type run struct {
 	sampledCPU  atomic.Int64
 	sampledWall atomic.Int64
 	samples     atomic.Int64
+	waity       atomic.Bool  // a watched chunk has waited
 	looked      atomic.Int64 // when coordinate last looked, since begun
 	every       atomic.Int64 // how often it means to look, nanoseconds
 

@@ -224,7 +224,12 @@ func (r *run) sampledTurn(w *worker, k int, now *time.Duration) (took time.Durat
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	lends, waited := w.slot.Nested()
-	delay, waits, cpu := pilot.RunDelay(), pilot.Waits(), pilot.ThreadCPU()
+	var delay time.Duration
+	watched := r.waity.Load()
+	if watched {
+		delay = pilot.RunDelay()
+	}
+	waits, cpu := pilot.Waits(), pilot.ThreadCPU()
 	*now = r.now()
 	took, ok = r.turn(w, k, now)
 	cpu = pilot.ThreadCPU() - cpu
@@ -233,6 +238,9 @@ func (r *run) sampledTurn(w *worker, k int, now *time.Duration) (took time.Durat
 		cpu = max(0, took-(waited2-waited))
 	case pilot.Waits() == waits: // never gave its CPU up: others took what is missing
 		cpu = took
+	case !watched: // reading the delay is dear: from the next sample on
+		r.waity.Store(true)
+		return took, ok
 	default: // time without a CPU, though ready for one, is computing kept waiting
 		cpu += pilot.RunDelay() - delay
 	}

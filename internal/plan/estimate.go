@@ -14,6 +14,7 @@ type Estimate struct {
 	CPU    time.Duration // CPU time of one item
 	Share  float64       // CPU over wall time, 0 to 1; 1 where unknown
 	Spread float64       // coefficient of variation between the blocks
+	Best   float64       // nanoseconds of an item in the cheapest block of 10 us and more; 0 if there was none
 	Bytes  int64         // memory of one item
 
 	// Running says that no item has finished: the times are of one that still
@@ -24,6 +25,10 @@ type Estimate struct {
 // window is how many blocks an Estimator looks back. Enough to tell one
 // outlier from a change, few enough to follow one.
 const window = 8
+
+// tellingBlock is how long a block takes at least to be the best: in shorter
+// ones the clock's own time counts.
+const tellingBlock = 10 * time.Microsecond
 
 // Estimator turns the timings of blocks of items into an Estimate. It forgets:
 // only the last 8 blocks count, so that cold first items lose their weight.
@@ -36,6 +41,7 @@ type Estimator struct {
 	cpu   time.Duration
 	wall  time.Duration
 	known bool
+	best  float64
 	bytes int64
 }
 
@@ -48,6 +54,9 @@ func (e *Estimator) Add(items int, wall time.Duration) {
 	e.nanos[e.n%window] = float64(max(wall, 0))
 	e.n++
 	e.seen += items
+	if per := float64(wall) / float64(items); wall >= tellingBlock && (e.best == 0 || per < e.best) {
+		e.best = per
+	}
 }
 
 // CPU records that the items so far, which took wall on the clock, took cpu
@@ -67,7 +76,7 @@ func (e *Estimator) Blocks() int { return e.n }
 // items: a cold start or one slow item must not decide, a real change must.
 func (e *Estimator) Estimate() Estimate {
 	k := min(e.n, window)
-	est := Estimate{Items: e.seen, Share: 1, Bytes: e.bytes}
+	est := Estimate{Items: e.seen, Share: 1, Bytes: e.bytes, Best: e.best}
 	if e.known {
 		est.Share = min(1, max(0, float64(e.cpu)/float64(e.wall)))
 	}

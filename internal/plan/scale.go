@@ -18,7 +18,6 @@ type Window struct {
 	GCShare  float64       // of the CPU time; 0 if no collection ended
 	Running  float64       // workers that ran or could run, on average over the looks
 	Runnable float64       // goroutines ready without a place to run, on average over the looks
-	Crowded  float64       // share of the time in which something on the machine had no CPU
 	Error    float64       // standard error of the mean item time, as a share of it
 }
 
@@ -28,6 +27,9 @@ type Window struct {
 func (w Window) rate() float64 {
 	return float64(w.Items) / w.InItems.Seconds() * float64(w.Workers)
 }
+
+// perItem is the mean time of an item in nanoseconds.
+func (w Window) perItem() float64 { return float64(w.InItems) / float64(w.Items) }
 
 // busy is the share of the workers' time in which they computed, or would
 // have if other programs had left them a CPU.
@@ -64,6 +66,7 @@ type Scaler struct {
 	pause      int     // what wait is set to next
 	last       Window  // of the suspicion
 	unverified bool    // nothing but the pilot speaks for cur: the first window is compared
+	best       float64 // nanoseconds of an item in the pilot's best block
 	idled      int     // windows in a row in which the workers waited
 	cpu1       time.Duration
 }
@@ -87,8 +90,8 @@ const (
 	suspicious = 0.65
 	idleShare  = 0.6
 	lockShare  = 0.15
-	crowded    = 0.25
 	clearly    = 1.4
+	asGood     = 1.15
 	firstPause = 4
 	mostPause  = 256
 	// closeEnough is the standard error up to which a window's rate may
@@ -110,10 +113,12 @@ func NewScaler(workers, most int, nanos float64, cpu time.Duration) *Scaler {
 	return s
 }
 
-// Verify makes the Scaler compare once without a suspicion. The pilot's items
-// may have been cold, and what it promised too little to miss anything by.
-// Worth it where the run lasts long beside a window or two.
-func (s *Scaler) Verify() { s.unverified = true }
+// Verify makes the Scaler compare once without a suspicion, unless the items
+// take about as long beside others as in the pilot's best block, best
+// nanoseconds each. The pilot's items may have been cold, and what it promised
+// too little to miss anything by. Worth it where the run lasts long beside a
+// window or two.
+func (s *Scaler) Verify(best float64) { s.unverified, s.best = true, best }
 
 // Verdict is what a step decides.
 type Verdict struct {
@@ -191,7 +196,7 @@ func (s *Scaler) Step(w Window) Verdict {
 		s.wait--
 		return Verdict{Workers: s.cur}
 	}
-	unverified := s.unverified && w.Error <= closeEnough
+	unverified := s.unverified && w.Error <= closeEnough && w.perItem() > asGood*s.best
 	s.unverified = false
 	if s.cur > 1 && (unverified || s.suspects(w)) {
 		if s.waiting(w, idleShare) {
@@ -226,7 +231,7 @@ func (s *Scaler) idle(w Window) Verdict {
 // nor the collector nor a CPU.
 func (s *Scaler) waiting(w Window, share float64) bool {
 	return w.busy() < share && w.lockShare() < lockShare && w.GCShare < 0.5 &&
-		w.Runnable < 0.25*float64(w.Workers) && (w.Sampled > 0 || w.Crowded < crowded)
+		w.Runnable < 0.25*float64(w.Workers)
 }
 
 func (s *Scaler) toIO(w Window) Verdict {
