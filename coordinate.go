@@ -102,17 +102,26 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 		return firstLook
 	}
 	running := now - time.Duration(began)
+	if running < longItem/4 {
+		return firstLook
+	}
+	tid := int(w.tid.Load())
+	if r.long.began != began || r.long.tid != tid {
+		r.long = longLook{began: began, tid: tid, at: now, real: pilot.RealTime()}
+		if tid != 0 {
+			r.long.cpu = pilot.CPUOf(tid)
+		}
+		return firstLook
+	}
 	if running < longItem {
 		return firstLook
 	}
 	if w.size.Load() > 1 {
 		w.stop.Store(true)
 	}
-	tid := int(w.tid.Load())
 	if tid != 0 {
-		wall := time.Duration(r.inItems.Load()) + running
-		cpu := pilot.CPUOf(tid) - time.Duration(w.cpu.Load())
-		r.measureShare(w, cpu, wall-w.watched.in, r.robbed(w, cpu))
+		cpu := pilot.CPUOf(tid) - r.long.cpu
+		r.measureShare(w, cpu, now-r.long.at, r.robbed(cpu))
 	}
 	est := r.est.Estimate()
 	items := r.counted.Load()
@@ -145,14 +154,24 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	return min(slowLook, max(firstLook, running/2))
 }
 
-// robbed tells whether worker 0 is ready for a CPU that other programs, or
-// other goroutines of this one, have. Time that only passed on a test's clock does not count.
-func (r *run) robbed(w *worker, cpu time.Duration) bool {
-	real := pilot.RealTime() - time.Duration(w.real.Load())
-	if real-cpu < longItem/8 {
+// longLook is where the coordinator's look into a long item began: what the
+// item did before, to open a connection say, tells little of the rest.
+type longLook struct {
+	began int64 // the item's start, as in worker
+	tid   int   // its thread, 0 if it has none of its own
+	at    time.Duration
+	cpu   time.Duration // of the thread
+	real  time.Duration // by the system's clock
+}
+
+// robbed tells whether worker 0, which had cpu of its thread's time since the
+// look began, is ready for a CPU that other programs, or other goroutines of
+// this one, have. Time that only passed on a test's clock does not count.
+func (r *run) robbed(cpu time.Duration) bool {
+	if pilot.RealTime()-r.long.real-cpu < longItem/8 {
 		return false
 	}
-	return !pilot.Blocked(int(w.tid.Load())) || pilot.Read().Runnable > 0
+	return !pilot.Blocked(r.long.tid) || pilot.Read().Runnable > 0
 }
 
 // cpuWindow is where the window that is being measured began.

@@ -118,34 +118,32 @@ func (r *run) worthAsking(in time.Duration) bool {
 	return float64(in)/float64(done)*float64(r.src.left()) >= float64(plan.LeastWork)
 }
 
-// shareIsClear measures how much of their time the items compute. When they
-// seem to wait it first begins anew, with an eye on how long the thread stands
-// ready without a CPU, and returns false: other programs may have had it.
+// shareIsClear measures how much of their time the items compute. A thread
+// that never gave its CPU up computed. If it did, a closer look begins, with an
+// eye on its CPU time and on how long it stands ready without a CPU, as other
+// programs may have had it; until that is long enough the answer is false.
 func (r *run) shareIsClear(w *worker, in time.Duration) bool {
-	cpu, waits := pilot.ThreadCPU(), pilot.Waits()
-	cpu -= time.Duration(w.cpu.Load())
-	wall := in - w.watched.in
-	if w.watched.on {
-		cpu += pilot.RunDelay() - w.watched.delay
-	}
 	quick := float64(in)/float64(max(1, r.counted.Load())) < canWait
-	r.measureShare(w, cpu, wall, quick || waits == w.waits.Load())
-	if plan.Bound(r.est.Estimate().Share) == "cpu" {
-		return true
+	waited := pilot.Waits() != w.waits.Load() && !quick
+	if waited && !w.watched.on {
+		w.watched = watch{on: true, in: in, cpu: pilot.ThreadCPU(), delay: pilot.RunDelay()}
+		w.waits.Store(pilot.Waits())
+		return false
 	}
-	if w.watched.on {
-		return wall >= longItem // too short a look to call it waiting
+	wall := in - w.watched.in
+	cpu := wall
+	if waited {
+		cpu = pilot.ThreadCPU() - w.watched.cpu + pilot.RunDelay() - w.watched.delay
 	}
-	w.watched = watch{on: true, in: in, delay: pilot.RunDelay()}
-	w.cpu.Store(int64(pilot.ThreadCPU()))
-	w.waits.Store(pilot.Waits())
-	return false
+	r.measureShare(w, cpu, wall, !waited)
+	return plan.Bound(r.est.Estimate().Share) == "cpu" || wall >= longItem // too short a look to call it waiting
 }
 
 // watch is where a closer look at worker 0's thread began.
 type watch struct {
 	on    bool
 	in    time.Duration // time in items until then
+	cpu   time.Duration
 	delay time.Duration // time ready without a CPU
 }
 

@@ -105,6 +105,7 @@ type run struct {
 
 	seen   int64 // items finished when the coordinator saw an item run
 	seenAt time.Duration
+	long   longLook
 }
 
 // body runs the items of w's chunk until one asks to stop, and returns the
@@ -132,9 +133,11 @@ func (r *run) start(ctx context.Context) error {
 	}
 	r.fixed = c.workers != 0
 	r.want = cpus.Workers(c.workers, r.cpus)
-	r.memory.open(c)
+	if c.memory > 0 || r.n >= manyItems {
+		r.memory.open(c, pilot.Read().Held) // before there is room made for results
+	}
 	r.poke = make(chan struct{}, 1)
-	r.wants.Depth, r.wants.Wake = budget.Depth(ctx), r.wakeUp
+	r.wants.Depth, r.wants.Wake = budget.Depth(ctx), r.poke
 	r.done = make(chan struct{})
 	return nil
 }
@@ -159,15 +162,15 @@ func (r *run) check(ctx context.Context) error {
 
 // run carries it out and returns when every goroutine of it has ended.
 func (r *run) run(ctx context.Context) error {
+	defer r.memory.close()
 	if r.n == 0 {
 		r.finishReport()
 		return nil
 	}
 	stopProgress := r.showProgress()
 	defer stopProgress()
-	defer r.memory.close()
 
-	r.count0 = pilot.Read()
+	r.readCounters()
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.ctx, r.cancel = inner, cancel
@@ -186,6 +189,18 @@ func (r *run) run(ctx context.Context) error {
 		})
 	}
 	return r.result(ctx)
+}
+
+// manyItems is from how many items on the room for their results is worth a
+// microsecond to count.
+const manyItems = 1 << 14
+
+// readCounters is where what the items allocate begins to count.
+func (r *run) readCounters() {
+	r.count0 = pilot.Read()
+	if !r.memory.opened {
+		r.memory.open(&r.cfg, r.count0.Held)
+	}
 }
 
 // plainLoop is Workers(1): everything happens in the caller's goroutine.

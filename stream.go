@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/weft-go/weft/internal/budget"
-	"github.com/weft-go/weft/internal/pilot"
 	"github.com/weft-go/weft/internal/plan"
 )
 
@@ -86,7 +85,7 @@ func (s *stream[T, R]) loop(ctx context.Context, yield func(R, error) bool) {
 	r := s.run
 	inner, cancel := context.WithCancelCause(ctx)
 	r.ctx, r.cancel = inner, cancel
-	r.count0 = pilot.Read()
+	r.readCounters()
 	stopProgress := r.showProgress()
 	coordinated := make(chan struct{})
 	left := true // until the sequence is over: the loop is being left
@@ -307,7 +306,7 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 	r := s.run
 	inner, cancel := context.WithCancelCause(ctx)
 	r.ctx, r.cancel = inner, cancel
-	r.count0 = pilot.Read()
+	r.readCounters()
 	r.answer = plan.Answer{Mode: plan.Plain, Workers: 1, Reason: "Workers(1) asks for the plain loop"}
 	w := r.newWorker()
 	slot := budget.Borrow(ctx)

@@ -32,9 +32,7 @@ type worker struct {
 	size  atomic.Int64 // items in the chunk
 	base  atomic.Int64 // the first of them
 	tid   atomic.Int64 // while locked to a thread
-	cpu   atomic.Int64 // of the thread when the pilot began
-	waits atomic.Int64 // the same for its voluntary waits
-	real  atomic.Int64 // when the pilot began, by the real clock
+	waits atomic.Int64 // the thread's voluntary waits when the pilot began
 
 	watched watch // the pilot's closer look
 
@@ -391,15 +389,14 @@ func (r *run) needsPilot() bool {
 	return !r.planned
 }
 
-// sampleThread locks the goroutine to its thread and reads its CPU clock.
+// sampleThread locks the goroutine to its thread, so that what the items cost
+// can be told.
 func (w *worker) sampleThread() {
 	if !pilot.HasThreadCPU {
 		return
 	}
 	runtime.LockOSThread()
 	w.waits.Store(pilot.Waits())
-	w.real.Store(int64(pilot.RealTime()))
-	w.cpu.Store(int64(pilot.ThreadCPU()))
 	w.tid.Store(int64(pilot.ThreadID()))
 }
 

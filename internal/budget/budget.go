@@ -34,8 +34,8 @@ var Shared Pool
 
 // Waiter is a run that could use more slots.
 type Waiter struct {
-	Depth int    // of its nesting: 0 for a run that is in no other
-	Wake  func() // called when a slot is released; must not block
+	Depth int             // of its nesting: 0 for a run that is in no other
+	Wake  chan<- struct{} // gets a value when a slot is released, if it has room
 
 	listed atomic.Bool
 }
@@ -70,7 +70,10 @@ func (p *Pool) Release(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range p.waiting[:min(n, len(p.waiting))] {
-		w.Wake()
+		select {
+		case w.Wake <- struct{}{}:
+		default:
+		}
 	}
 }
 

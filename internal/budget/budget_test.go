@@ -2,7 +2,6 @@ package budget
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -131,12 +130,24 @@ func TestSlotIsLentToOneOfMany(t *testing.T) {
 func TestOuterRunsComeFirst(t *testing.T) {
 	t.Parallel()
 	var p Pool
-	var woken []string
-	waiter := func(name string, depth int) *Waiter {
-		return &Waiter{Depth: depth, Wake: func() { woken = append(woken, name) }}
+	wakes := [3]chan struct{}{}
+	ws := [3]*Waiter{}
+	for i, depth := range []int{2, 0, 0} {
+		wakes[i] = make(chan struct{}, 1)
+		ws[i] = &Waiter{Depth: depth, Wake: wakes[i]}
 	}
-	inner, outer, second := waiter("inner", 2), waiter("outer", 0), waiter("second", 0)
-	for range 3 {
+	inner, outer, second := ws[0], ws[1], ws[2]
+	woken := func() (s string) {
+		for i, name := range []string{"inner", "outer", "second"} {
+			select {
+			case <-wakes[i]:
+				s += name + " "
+			default:
+			}
+		}
+		return s
+	}
+	for range 4 {
 		p.Force()
 	}
 	if p.Outranked(5) {
@@ -153,18 +164,20 @@ func TestOuterRunsComeFirst(t *testing.T) {
 		t.Error("the outer run wants a slot")
 	}
 	p.Release(2)
-	if got := fmt.Sprint(woken); got != "[outer second]" {
+	if got := woken(); got != "outer second " {
 		t.Errorf("woke %s", got)
 	}
+	p.Release(1)
+	p.Release(0)
 	p.Enough(outer)
 	p.Enough(outer)
 	p.Enough(second)
-	if outer.Listed() || p.Outranked(2) || !p.Outranked(3) {
-		t.Error("only the inner run wants one now")
+	if got := woken(); got != "outer " || outer.Listed() || p.Outranked(2) || !p.Outranked(3) {
+		t.Errorf("woke %s; only the inner run wants one now", got)
 	}
 	p.Release(1)
 	p.Enough(inner)
-	if got := fmt.Sprint(woken); got != "[outer second inner]" || p.Outranked(9) {
+	if got := woken(); got != "inner " || p.Outranked(9) {
 		t.Errorf("woke %s", got)
 	}
 }

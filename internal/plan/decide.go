@@ -194,7 +194,11 @@ func noFaster(w, cpus int) string {
 }
 
 func decideIO(q Question, n, limit int, plain Choice) Answer {
-	start := FirstInFlight(q.Share, q.Workers)
+	share := q.Share
+	if q.Running && share < ioBound/2 {
+		share = 0 // it has waited since it began to, and goes on doing so
+	}
+	start := FirstInFlight(share, q.Workers)
 	w := min(start, limit)
 	if q.Remaining > 0 {
 		w = min(w, q.Remaining+1) // with the one that the pilot is at

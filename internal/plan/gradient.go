@@ -320,6 +320,10 @@ func (g *Gradient) grow(n int, x float64, r Round) string {
 	if next > g.limit {
 		next, what = g.limit, g.why
 	}
+	if 0 < r.Left && r.Left <= 2*n {
+		// New places cost something (connections), and would be used once.
+		next, what = n, fmt.Sprintf("%d items are left", r.Left)
+	}
 	if next < n+max(1, n/5) {
 		g.hold(x)
 		if what == "" {
