@@ -12,6 +12,7 @@ import (
 const (
 	firstLook = 500 * time.Microsecond
 	// Early on a run is looked at more often: a wrong start costs most then.
+	earlyOn  = 100 * time.Millisecond
 	cpuLook  = 5 * time.Millisecond
 	slowLook = 10 * time.Millisecond
 	// fullWindow is the least time over which rates are compared, early on a
@@ -140,7 +141,7 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	est.Items = int(items) + 1
 	est.Bytes = r.memory.perItem()
 	est.Running = items == 0
-	a := r.ask(est)
+	a := r.ask(est, true)
 	r.answer, r.settled, r.decided = a, est, now
 	if r.explain {
 		r.planned = true
@@ -188,7 +189,7 @@ type cpuWindow struct {
 	counts                  pilot.Counters
 	looks                   int
 	running, runnable       float64 // goroutines beside the coordinator, summed over the looks
-	still                   standstill
+	still                   plan.Standstill
 }
 
 // spread is the standard error of the window's mean item time, as a share of
@@ -208,6 +209,9 @@ func (w *cpuWindow) spread(r *run) float64 {
 func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	live := r.live.Load()
 	every := clamp(now/8, firstLook/2, cpuLook)
+	if now < earlyOn {
+		every = min(every, 2*firstLook)
+	}
 	if r.meter != nil {
 		if !r.fixed {
 			r.judgeCharges()
@@ -218,10 +222,11 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 		return slowLook
 	}
 	counts := pilot.Read()
-	switch r.standStill(now, win, counts) {
-	case once:
+	switch win.still.Look(now, counts.Running-1, r.counted.Load(), r.cpuTime()) { // this goroutine runs too
+	case 0:
+	case 1:
 		return firstLook
-	case twice:
+	default:
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.note(int(live), "none of the workers runs, and nothing gets finished: the items wait")
@@ -280,36 +285,6 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	return every
 }
 
-// standstill is what one look saw of a run that computes.
-type standstill struct {
-	looks   int // in a row that saw no worker run and nothing finished
-	at      time.Duration
-	counted int64
-	cpu     time.Duration
-}
-
-const once, twice = 1, 2
-
-// standStill tells in how many looks in a row no goroutine but the
-// coordinator ran, or stood ready to, while nothing was finished and the
-// process used no CPU: the items have turned from computing to waiting. Other
-// programs that have the CPU do not look like that, as their victim counts as
-// running; other goroutines of this process can only hide it.
-func (r *run) standStill(now time.Duration, win *cpuWindow, counts pilot.Counters) int {
-	s, counted, cpu := &win.still, r.counted.Load(), r.cpuTime()
-	idle := counts.Running <= 1 && counted == s.counted && !r.fixed
-	if idle && s.looks > 0 && cpu-s.cpu > (now-s.at)/2 {
-		idle = false // computes outside of Go
-	}
-	if idle {
-		s.looks++
-	} else {
-		s.looks = 0
-	}
-	s.at, s.counted, s.cpu = now, counted, cpu
-	return s.looks
-}
-
 // cutShort makes workers give up chunks that take far longer than they should:
 // the items have become dearer, and others can share them.
 func (r *run) cutShort(now time.Duration) {
@@ -348,7 +323,7 @@ func (r *run) judgeCharges() {
 	if share >= chargedBound {
 		return
 	}
-	a := r.ask(r.settled)
+	a := r.ask(r.settled, true)
 	if a.Mode != plan.IO {
 		return
 	}

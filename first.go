@@ -15,13 +15,14 @@ const (
 	// doubled.
 	firstCheck = 20 * time.Microsecond
 	enoughWork = 500 * time.Microsecond
-	// Items of less than tinyItem nanoseconds cost several times as much while
-	// caches are cold: they get warmUp before more workers are thought of.
-	tinyItem = 100
-	warmUp   = 200 * time.Microsecond
 	// Below smallItem nanoseconds one hiccup of the machine is a hundred
 	// items' time: a decision for more workers must be found twice in a row.
+	// And the first such items cost several times as much as later ones, while
+	// caches are cold: they get warmUp before more workers are thought of,
+	// those of less than tinyItem nanoseconds twice that.
 	smallItem = 5_000
+	tinyItem  = 100
+	warmUp    = 100 * time.Microsecond
 	// An item of less than canWait nanoseconds has no time to wait: what it
 	// did not compute, it was kept from computing.
 	canWait = 1000
@@ -124,10 +125,15 @@ func (r *run) worthAsking(in time.Duration) bool {
 // programs may have had it; until that is long enough the answer is false.
 func (r *run) shareIsClear(w *worker, in time.Duration) bool {
 	quick := float64(in)/float64(max(1, r.counted.Load())) < canWait
-	waited := pilot.Waits() != w.waits.Load() && !quick
+	waits, preempted := pilot.Switches()
+	if preempted != w.preempted && r.est.Estimate().Nanos < smallItem && r.est.Restart() {
+		w.preempted = preempted
+		return false // the figures are those of other programs
+	}
+	waited := waits != w.waits && !quick
 	if waited && !w.watched.on {
 		w.watched = watch{on: true, in: in, cpu: pilot.ThreadCPU(), delay: pilot.RunDelay()}
-		w.waits.Store(pilot.Waits())
+		w.waits = waits
 		return false
 	}
 	wall := in - w.watched.in
@@ -179,7 +185,7 @@ func (r *run) consider(now time.Duration) bool {
 	}
 	est := r.est.Estimate()
 	est.Bytes = r.memory.perItem()
-	a := r.ask(est)
+	a := r.ask(est, false)
 	r.answer, r.settled, r.decided = a, est, now
 	if r.explain {
 		if now >= explained {
@@ -193,14 +199,20 @@ func (r *run) consider(now time.Duration) bool {
 		r.again = 0
 		return false
 	}
-	if r.again++; est.Nanos < smallItem && (r.again < 2 || est.Nanos < tinyItem && time.Duration(r.inItems.Load()) < warmUp) {
+	warm := warmUp
+	if est.Nanos < tinyItem {
+		warm *= 2
+	}
+	if r.again++; est.Nanos < smallItem && (r.again < 2 || time.Duration(r.inItems.Load()) < warm) {
 		return false
 	}
 	r.adopt(a, a.Reason)
 	return true
 }
 
-func (r *run) ask(est plan.Estimate) plan.Answer {
+// ask asks the planner about what is left; beside says that an item runs
+// beside it.
+func (r *run) ask(est plan.Estimate, beside bool) plan.Answer {
 	left := r.src.left()
 	if r.n < 0 {
 		left = -1
@@ -209,7 +221,7 @@ func (r *run) ask(est plan.Estimate) plan.Answer {
 		return plan.Answer{Mode: plan.Plain, Workers: 1, Reason: fmt.Sprintf("all %d items were done before a decision was due", r.n)}
 	}
 	limit, _ := r.mostInFlight()
-	return plan.Decide(plan.Question{Estimate: est, Remaining: left, Workers: r.want, Limit: limit})
+	return plan.Decide(plan.Question{Estimate: est, Remaining: left, Workers: r.want, Limit: limit, Beside: beside})
 }
 
 // adopt ends the pilot with a decision. Called with r.mu held.
@@ -245,6 +257,7 @@ func (r *run) toIO(level int) {
 	limit, why := r.mostInFlight()
 	r.io.gradient = plan.NewGradient(level, limit, why)
 	r.io.reset(r.now(), r.counted.Load(), r.cpuTime())
+	r.io.samples, r.io.sampledWall, r.io.sampledCPU = r.samples.Load(), r.sampledWall.Load(), r.sampledCPU.Load()
 	r.mode.Store(int32(plan.IO))
 	if r.borrowed != nil {
 		r.borrowed.Waits()

@@ -26,13 +26,13 @@ type worker struct {
 	epoch  int64         // of the I/O figures, when the item started
 	place  int           // in run.workers
 
-	slot  *budget.Slot
-	done  []span
-	began atomic.Int64 // when the chunk began, nanoseconds since the run did, -1 between chunks
-	size  atomic.Int64 // items in the chunk
-	base  atomic.Int64 // the first of them
-	tid   atomic.Int64 // while locked to a thread
-	waits atomic.Int64 // the thread's voluntary waits when the pilot began
+	slot             *budget.Slot
+	done             []span
+	began            atomic.Int64 // when the chunk began, nanoseconds since the run did, -1 between chunks
+	size             atomic.Int64 // items in the chunk
+	base             atomic.Int64 // the first of them
+	tid              atomic.Int64 // while locked to a thread
+	waits, preempted int64        // the thread's switches when the pilot began
 
 	watched watch // the pilot's closer look
 
@@ -206,7 +206,8 @@ func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok
 	return took, true
 }
 
-// sampleEvery is how often one worker's chunk is watched for its CPU time.
+// sampleEvery is how often one worker's chunk is watched for its CPU time, a
+// quarter as often where items wait: a thread of their own is dear to them.
 const sampleEvery = 5 * time.Millisecond
 
 // sampledTurn is turn. Now and then it keeps to one thread meanwhile, to tell
@@ -214,9 +215,13 @@ const sampleEvery = 5 * time.Millisecond
 // wait. It is the one measurement that other goroutines of the process and
 // other programs do not blur.
 func (r *run) sampledTurn(w *worker, k int, now *time.Duration) (took time.Duration, ok bool) {
-	due := r.sampleAt.Load()
+	due, every := r.sampleAt.Load(), sampleEvery
+	mode := plan.Mode(r.mode.Load())
+	if mode == plan.IO {
+		every *= 4
+	}
 	if !pilot.HasThreadCPU || r.meter != nil || int64(*now) < due ||
-		plan.Mode(r.mode.Load()) == plan.Plain || !r.sampleAt.CompareAndSwap(due, int64(*now+sampleEvery)) {
+		mode == plan.Plain || !r.sampleAt.CompareAndSwap(due, int64(*now+every)) {
 		return r.turn(w, k, now)
 	}
 	runtime.LockOSThread()
@@ -227,14 +232,16 @@ func (r *run) sampledTurn(w *worker, k int, now *time.Duration) (took time.Durat
 	if watched {
 		delay = pilot.RunDelay()
 	}
-	waits, cpu := pilot.Waits(), pilot.ThreadCPU()
+	waits, _ := pilot.Switches()
+	cpu := pilot.ThreadCPU()
 	*now = r.now()
 	took, ok = r.turn(w, k, now)
 	cpu = pilot.ThreadCPU() - cpu
+	waitsNow, _ := pilot.Switches()
 	switch lends2, waited2 := w.slot.Nested(); {
 	case lends2 > lends: // a nested run did the work
 		cpu = max(0, took-(waited2-waited))
-	case pilot.Waits() == waits: // never gave its CPU up: others took what is missing
+	case waitsNow == waits: // never gave its CPU up: others took what is missing
 		cpu = took
 	case !watched: // reading the delay is dear: from the next sample on
 		r.waity.Store(true)
@@ -293,6 +300,9 @@ func (r *run) after(w *worker, took time.Duration) {
 // askToShare is called by a worker that found nothing to do: chunks that turn
 // out long are cut short so that another worker can take the rest.
 func (r *run) askToShare(now time.Duration) {
+	if plan.Mode(r.mode.Load()) == plan.IO {
+		return // chunks are single items
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	nanos := r.itemNanos()
@@ -396,7 +406,7 @@ func (w *worker) sampleThread() {
 		return
 	}
 	runtime.LockOSThread()
-	w.waits.Store(pilot.Waits())
+	w.waits, w.preempted = pilot.Switches()
 	w.tid.Store(int64(pilot.ThreadID()))
 }
 

@@ -31,6 +31,10 @@ type Question struct {
 	Remaining int // items left; 0 or less when the end is not known
 	Workers   int // CPU workers that may run
 	Limit     int // most items in flight that memory and descriptors allow
+
+	// Beside says that an item runs beside those that are left: even one is
+	// worth a worker of its own then.
+	Beside bool
 }
 
 // Answer is what it says.
@@ -123,6 +127,8 @@ func Decide(q Question) Answer {
 		fixed = queued
 		// The end is not known: judge by a second's worth of items, or 1,000.
 		n = int(min(1e9, max(1000, 1e9/max(q.Nanos, 1))))
+	} else if q.Beside {
+		n++
 	}
 	limit := q.Limit
 	if limit <= 0 {

@@ -32,6 +32,8 @@ func TestDecide(t *testing.T) {
 		{"fewer coarse items than workers", Question{Estimate: estimate(100*ms, 1), Remaining: 3, Workers: 8}, CPU, 8, "workers"},
 		{"two long items", Question{Estimate: estimate(time.Second, 1), Remaining: 2, Workers: 2}, CPU, 2, "2 workers"},
 		{"one item left", Question{Estimate: estimate(time.Second, 1), Remaining: 1, Workers: 8}, Plain, 1, "one item is left"},
+		{"one item left, beside one that runs", Question{Estimate: estimate(time.Second, 1), Remaining: 1, Workers: 8, Beside: true}, CPU, 8, "workers"},
+		{"next to nothing left, beside an item that runs", Question{Estimate: estimate(time.Microsecond, 1), Remaining: 1, Workers: 8, Beside: true}, Plain, 1, "cost more than they save"},
 		{"one CPU", Question{Estimate: estimate(10*ms, 1), Remaining: 1000, Workers: 1}, Plain, 1, "one CPU only"},
 		{"two CPUs", Question{Estimate: estimate(10*ms, 1), Remaining: 1000, Workers: 2}, CPU, 2, "2 workers"},
 		{"memory for one", Question{Estimate: estimate(10*ms, 1), Remaining: 1000, Workers: 8, Limit: 1}, Plain, 1, "memory budget"},

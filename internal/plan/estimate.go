@@ -26,6 +26,8 @@ type Estimate struct {
 // outlier from a change, few enough to follow one.
 const window = 8
 
+const mostRestarts = 3
+
 // tellingBlock is how long a block takes at least to be the best: in shorter
 // ones the clock's own time counts.
 const tellingBlock = 10 * time.Microsecond
@@ -42,7 +44,9 @@ type Estimator struct {
 	wall  time.Duration
 	known bool
 	best  float64
-	bytes int64
+
+	restarts int
+	bytes    int64
 }
 
 // Add records a block of items that took wall together.
@@ -59,6 +63,16 @@ func (e *Estimator) Add(items int, wall time.Duration) {
 	}
 }
 
+// Restart forgets the blocks so far, which something has disturbed. It returns
+// false when that has happened too often: then it is how things are here.
+func (e *Estimator) Restart() bool {
+	if e.restarts++; e.restarts > mostRestarts {
+		return false
+	}
+	*e = Estimator{seen: e.seen, restarts: e.restarts, bytes: e.bytes}
+	return true
+}
+
 // CPU records that the items so far, which took wall on the clock, took cpu
 // of CPU time.
 func (e *Estimator) CPU(cpu, wall time.Duration) {
@@ -72,8 +86,9 @@ func (e *Estimator) Bytes(b int64) { e.bytes = b }
 func (e *Estimator) Blocks() int { return e.n }
 
 // Estimate sums up. One block that cost far more an item than the others is
-// an outlier and weighs as the median does, unless it holds a fifth of the
-// items: a cold start or one slow item must not decide, a real change must.
+// an outlier and weighs as the median does, be it the last and largest: a cold
+// start, a slow item or a hiccup of the machine must not decide. A real change
+// shows in the next block too, and only one block is left out.
 func (e *Estimator) Estimate() Estimate {
 	k := min(e.n, window)
 	est := Estimate{Items: e.seen, Share: 1, Bytes: e.bytes, Best: e.best}
@@ -98,7 +113,7 @@ func (e *Estimator) Estimate() Estimate {
 		sorted := per
 		slices.Sort(sorted[:k])
 		median := sorted[k/2]
-		if per[worst] > 8*median && e.items[worst] < sumItems/5 {
+		if per[worst] > 8*median {
 			sumNanos += (median - per[worst]) * e.items[worst]
 			per[worst] = median
 		}

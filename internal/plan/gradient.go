@@ -64,6 +64,8 @@ const (
 	fewRounds = 3
 	// full is the share of the CPUs' time from which they are the limit.
 	full = 0.85
+	// dear is the share from which starting an item is not cheap.
+	dear = 0.3
 	// linear is what each doubling must bring for the ramp to go on: more
 	// than that, and the other side is not the limit yet.
 	linear = 1.6
@@ -320,8 +322,8 @@ func (g *Gradient) grow(n int, x float64, r Round) string {
 	if next > g.limit {
 		next, what = g.limit, g.why
 	}
-	if 0 < r.Left && r.Left <= 2*n {
-		// New places cost something (connections), and would be used once.
+	if 0 < r.Left && r.Left <= 2*n && r.Busy > dear {
+		// New places (connections, say) cost CPU time and would be used once.
 		next, what = n, fmt.Sprintf("%d items are left", r.Left)
 	}
 	if next < n+max(1, n/5) {

@@ -67,10 +67,10 @@ func TestWholeTour(t *testing.T) {
 		"4 stops",
 		"20 files, 0 MB; the hash of all hashes begins with",
 		"15 files: 3 packages, 28 functions, 70 lines; of the files 1 do not parse (test data); the same both ways",
-		"1000 numbers, their exclusive or is",
+		"of 8000 bits are set",
 		"20 answers, which add up to 2470; the plain loop did 3 of them, with the same results",
 		"extrapolated from 3",
-		"stop items decided plain loop weft.Map speed-up",
+		"stop items decided plain loop Weft speed-up",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the tour does not say %q", want)
