@@ -177,7 +177,7 @@ func speed(o outcome) string {
 		return times(s) + ": as fast as the plain loop"
 	}
 	if o.report.Plan.Mode == plainMode && o.weft-o.plain < fewMicros {
-		return "the same loop, and " + plan.Short(o.weft-o.plain) + " to see that it is best"
+		return "the same loop and " + plan.Short(o.weft-o.plain)
 	}
 	if s < 1 {
 		return times(s) + ": slower than the plain loop"
