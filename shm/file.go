@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"syscall"
 )
 
 // FileOption is an option of [MapFile].
@@ -59,13 +60,13 @@ func MapFile[T any](path string, mode Mode, opts ...FileOption) (*Slice[T], erro
 	case mode < ReadOnly || mode > Create:
 		return fail(fmt.Errorf("there is no %v", mode))
 	case c.set && c.length < 1:
-		return fail(fmt.Errorf("Length(%d): at least 1 is needed", c.length))
+		return fail(fmt.Errorf("length %d: at least 1 is needed", c.length))
 	case mode == Create && !c.set:
-		return fail(errors.New("Create needs Length"))
+		return fail(errors.New("mode Create needs a Length"))
 	case c.offset < 0 || c.offset > math.MaxInt64/2:
-		return fail(fmt.Errorf("Offset(%d): out of range", c.offset))
+		return fail(fmt.Errorf("offset %d: out of range", c.offset))
 	case c.offset%int64(l.align) != 0:
-		return fail(fmt.Errorf("Offset(%d): not a multiple of %d, the alignment of %s: %w", c.offset, l.align, l.name, ErrMismatch))
+		return fail(fmt.Errorf("offset %d: not a multiple of %d, the alignment of %s: %w", c.offset, l.align, l.name, ErrMismatch))
 	}
 	flags := os.O_RDONLY
 	switch mode {
@@ -74,6 +75,7 @@ func MapFile[T any](path string, mode Mode, opts ...FileOption) (*Slice[T], erro
 	case Create:
 		flags = os.O_RDWR | os.O_CREATE | os.O_TRUNC
 	}
+	flags |= syscall.O_NONBLOCK // opening a named pipe must not wait for its other end
 	f, err := os.OpenFile(path, flags, 0o666)
 	if err != nil {
 		if p, ok := errors.AsType[*fs.PathError](err); ok {
