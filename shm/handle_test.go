@@ -374,7 +374,7 @@ func TestLongTypeNames(t *testing.T) {
 	t.Parallel()
 	s := make1[struct {
 		AVeryLongNameOfAField, AnotherVeryLongNameOfAField, YetAnotherVeryLongNameOfAField int64
-		TheLastOfThem                                                                 int32
+		TheLastOfThem                                                                      int32
 	}](t, 2)
 	text := encode(t, s.Handle(ReadOnly))
 	if len(text)/2 > refFixed+maxName {

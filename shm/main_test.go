@@ -52,6 +52,12 @@ func TestMain(m *testing.M) {
 	}))
 }
 
+// childEnvironment names what a child does. Under the race detector a process
+// would take a second to end.
+func childEnvironment(name string) []string {
+	return append(os.Environ(), childVariable+"="+name, "GORACE=atexit_sleep_ms=0")
+}
+
 // child is another process, with pipes to talk to it.
 type child struct {
 	t      testing.TB
@@ -71,7 +77,7 @@ func start(t testing.TB, name string, files []*os.File, args ...string) *child {
 		t.Fatal(err)
 	}
 	c := &child{t: t, cmd: exec.Command(exe, args...)}
-	c.cmd.Env = append(os.Environ(), childVariable+"="+name)
+	c.cmd.Env = childEnvironment(name)
 	c.cmd.ExtraFiles = files
 	c.cmd.Stderr = &c.stderr
 	if c.in, err = c.cmd.StdinPipe(); err != nil {

@@ -286,3 +286,45 @@ func TestAcrossProcesses(t *testing.T) {
 		})
 	}
 }
+
+func BenchmarkMake(b *testing.B) {
+	for b.Loop() {
+		s, err := Make[byte](64 << 20)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Close()
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/64, "µs/MiB")
+}
+
+func BenchmarkMakeSmall(b *testing.B) {
+	for b.Loop() {
+		s, err := Make[byte](1000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Close()
+	}
+}
+
+func BenchmarkCheck(b *testing.B) {
+	s := make1[byte](b, 1)
+	for b.Loop() {
+		s.Check()
+	}
+}
+
+func BenchmarkGuard(b *testing.B) {
+	s := make1[byte](b, 1)
+	for b.Loop() {
+		s.Guard(func([]byte) error { return nil })
+	}
+}
+
+func BenchmarkCounter(b *testing.B) {
+	c := &make1[Counter](b, 1).Slice()[0]
+	for b.Loop() {
+		c.Add(1)
+	}
+}
