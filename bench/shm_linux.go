@@ -222,10 +222,9 @@ func runSharedCase(_ context.Context, out io.Writer, args []string) error {
 	plain := make([]float64, n)
 	fillArray(plain)
 	begin = time.Now()
-	if data, err = shm.Make[float64](n); err != nil {
+	if data, err = shm.Copy(plain); err != nil {
 		return err
 	}
-	copy(data.Slice(), plain)
 	if _, _, err = handOver(ws, data); err != nil {
 		return err
 	}

@@ -97,6 +97,9 @@ func init() {
 		if _, err := Make[byte](8 << 20); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "/dev/shm") {
 			return fmt.Errorf("8 MiB in 4: %v", err)
 		}
+		if _, err := Copy(make([]byte, 8<<20)); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "/dev/shm") {
+			return fmt.Errorf("8 MiB copied into 4: %v", err)
+		}
 		if used, err := usedInShm(); err != nil || used != 0 {
 			return fmt.Errorf("%d bytes stay after a failure: %v", used, err)
 		}
@@ -343,7 +346,7 @@ func TestWithoutMemfd(t *testing.T) {
 func TestUnlinkedElsewhere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	f, err := makeUnlinked(1<<20, filepath.Join(dir, "missing"), dir)
+	f, err := makeUnlinked(1<<20, nil, filepath.Join(dir, "missing"), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -354,7 +357,7 @@ func TestUnlinkedElsewhere(t *testing.T) {
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 0 {
 		t.Errorf("%v %v", names, err)
 	}
-	_, err = makeUnlinked(1<<20, filepath.Join(dir, "missing"))
+	_, err = makeUnlinked(1<<20, nil, filepath.Join(dir, "missing"))
 	wantError(t, err, os.ErrNotExist, "memfd_create is not permitted", "missing")
 }
 
