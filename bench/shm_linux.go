@@ -25,7 +25,7 @@ import (
 )
 
 // sharedArray compares how a large array gets to two processes.
-var sharedArray = sectionBenchmark("shm", sharedArrayDoc, sharedArrayTitle, 9, measureSharedArray)
+var sharedArray = sectionBenchmark("shm", sharedArrayDoc, sharedArrayTitle, 10, measureSharedArray)
 
 const (
 	sharedBytes   = 256 << 20
@@ -34,9 +34,9 @@ const (
 )
 
 func measureSharedArray(ctx context.Context, o sectionOptions) (string, error) {
-	size := sharedBytes
+	size, pause := sharedBytes, 2*time.Second
 	if o.quick {
-		size = 8 << 20
+		size, pause = 8<<20, 0
 		o.rounds = 1
 	}
 	exe, err := os.Executable()
@@ -62,7 +62,15 @@ func measureSharedArray(ctx context.Context, o sectionOptions) (string, error) {
 	for round := range o.rounds {
 		fmt.Fprintf(o.log, "shm: round %d of %d\n", round+1, o.rounds)
 		for i := range contenders {
-			name := contenders[(i+round)%len(contenders)]
+			// Each follows each: also in the other direction.
+			if round%2 == 1 {
+				i = len(contenders) - 1 - i
+			}
+			name := contenders[(i+round/2)%len(contenders)]
+			// The processes of the one before are ending and give memory back.
+			if err := sleep(ctx, pause); err != nil {
+				return "", err
+			}
 			var h Hand
 			decode := func(line []byte) error { return json.Unmarshal(line, &h) }
 			if name == weftShared {
@@ -95,7 +103,7 @@ func sharedArrayTable(contenders []string, results map[string][]Hand, size int) 
 		"includes the copy that the contender makes. `read` is until both workers have added it all up after that, a loop in Go and numpy's "+
 		"sum in Python, page faults included. `memory` is what all processes have more than before when both workers have read all of it and "+
 		"still have it, what is shared counted once (PSS), relative to one copy; in `copied` the ordinary array is the second. "+
-		"Each contender has a process of its own each round, in turns; medians of %d rounds, lowest and highest in brackets. For Weft a handle and "+
+		"Each contender has a process of its own each round, in turns, in both directions, two seconds apart; medians of %d rounds, lowest and highest in brackets. For Weft a handle and "+
 		"a descriptor go over a unix socket, without package proc around it.\n\n", size>>20, sharedWorkers, len(results[weftShared]))
 	b.WriteString("| contender | shared ms | ÷ Weft | copied ms | ÷ Weft | read s | memory shared | memory copied |\n|---|---:|---:|---:|---:|---:|---:|---:|\n")
 	column := func(name string, get func(Hand) float64) (mid float64, text string) {
