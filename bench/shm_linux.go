@@ -116,13 +116,15 @@ func sharedArrayTable(contenders []string, results map[string][]Hand, size int) 
 	}
 	shared := func(h Hand) float64 { return 1e3 * h.Shared }
 	plain := func(h Hand) float64 { return 1e3 * h.Plain }
+	read := func(h Hand) float64 { return h.SharedRead }
 	ourShared, _ := column(weftShared, shared)
+	ourRead, _ := column(weftShared, read)
 	ourPlain, _ := column(weftShared, plain)
 	var ahead []string
 	for _, name := range contenders {
 		s, sharedText := column(name, shared)
 		p, plainText := column(name, plain)
-		read, _ := column(name, func(h Hand) float64 { return h.SharedRead })
+		r, _ := column(name, read)
 		mem, _ := column(name, func(h Hand) float64 { return float64(h.SharedMemory) / float64(size) })
 		memCopied, _ := column(name, func(h Hand) float64 { return float64(h.PlainMemory) / float64(size) })
 		title := name
@@ -135,9 +137,12 @@ func sharedArrayTable(contenders []string, results map[string][]Hand, size int) 
 			if p < ourPlain {
 				ahead = append(ahead, name+" in copying")
 			}
+			if r < ourRead {
+				ahead = append(ahead, name+" in adding up, with numpy's loop")
+			}
 		}
 		fmt.Fprintf(&b, "| %s | %s | %.2f | %s | %.2f | %.3f | %.3f x | %.3f x |\n",
-			title, sharedText, s/ourShared, plainText, p/ourPlain, read, mem, memCopied)
+			title, sharedText, s/ourShared, plainText, p/ourPlain, r, mem, memCopied)
 	}
 	if len(ahead) == 0 && len(contenders) > 1 {
 		b.WriteString("\nNo peer is ahead of Weft here.\n")
@@ -515,17 +520,21 @@ func receive[T any](message, control []byte) (*shm.Slice[T], error) {
 	return h.Open()
 }
 
-// addUp adds in four sums, so that it waits for memory and not for additions.
+// addUp adds in eight sums, so that it waits for memory and not for additions.
 func addUp(a []float64) float64 {
-	var s [4]float64
-	for ; len(a) >= 4; a = a[4:] {
-		s[0] += a[0]
-		s[1] += a[1]
-		s[2] += a[2]
-		s[3] += a[3]
+	var s0, s1, s2, s3, s4, s5, s6, s7 float64
+	for ; len(a) >= 8; a = a[8:] {
+		s0 += a[0]
+		s1 += a[1]
+		s2 += a[2]
+		s3 += a[3]
+		s4 += a[4]
+		s5 += a[5]
+		s6 += a[6]
+		s7 += a[7]
 	}
 	for _, v := range a {
-		s[0] += v
+		s0 += v
 	}
-	return s[0] + s[1] + s[2] + s[3]
+	return s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7
 }

@@ -26,7 +26,7 @@ func TestSharedArray(t *testing.T) {
 // A peer that wins stays in the table and is named.
 func TestSharedArrayTable(t *testing.T) {
 	hand := func(shared, plain float64) []Hand {
-		return []Hand{{Shared: shared, Plain: plain, SharedMemory: 100, PlainMemory: 210, Death: []float64{0.01}}}
+		return []Hand{{Shared: shared, Plain: plain, SharedRead: 1, SharedMemory: 100, PlainMemory: 210, Death: []float64{0.01}}}
 	}
 	text := sharedArrayTable([]string{weftShared, "joblib"}, map[string][]Hand{
 		weftShared: hand(0.002, 0.3), "joblib": hand(0.010, 0.1),

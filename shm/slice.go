@@ -35,7 +35,7 @@ type Slice[T any] struct {
 // sync/atomic can be shared.
 //
 // The memory is there when Make returns: that takes some 40 µs, from 1 MiB on
-// 0.7 ms a megabyte (BenchmarkMake on a small virtual machine). If there is too
+// 0.9 ms a megabyte (bench/RESULTS.md, shm). If there is too
 // little, an error that wraps [ErrFull] says so. On Linux it has no name anywhere
 // and can't be left behind: it is gone when the last process that has it closes
 // it or ends. It counts as memory of this process's cgroup.
