@@ -151,12 +151,6 @@ func TestWrongLengths(t *testing.T) {
 	}
 }
 
-func TestMoreThanThereIs(t *testing.T) {
-	t.Parallel()
-	_, err := Make[byte](1 << 50)
-	wantError(t, err, ErrFull, "available")
-}
-
 func TestCloseTwiceAndUseAfter(t *testing.T) {
 	t.Parallel()
 	s, err := Make[int](10)

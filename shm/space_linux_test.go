@@ -447,6 +447,16 @@ func init() {
 	}
 }
 
+// More than the machine has is refused before anything is taken. It is not
+// tried with Make: if it went wrong, the machine would be full.
+func TestMoreThanThereIs(t *testing.T) {
+	t.Parallel()
+	wantError(t, roomFor(1<<50), ErrFull, "available")
+	if err := roomFor(1 << 20); err != nil {
+		t.Error(err)
+	}
+}
+
 // In a memory cgroup the kernel kills whoever asks for too much; Make must ask
 // before.
 func TestMemoryCgroup(t *testing.T) {
