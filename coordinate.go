@@ -180,6 +180,10 @@ func (w *cpuWindow) spread(r *run) float64 {
 
 func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	live := r.live.Load()
+	if r.remote.active() {
+		r.lookRemote(now)
+		return cpuLook
+	}
 	if r.meter != nil {
 		if !r.fixed {
 			r.judgeCharges()
@@ -305,5 +309,5 @@ func (r *run) cpuTime() time.Duration {
 	if r.meter != nil {
 		t += r.meter.Sum().CPU
 	}
-	return t
+	return t + r.remote.cpu()
 }

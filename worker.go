@@ -57,7 +57,7 @@ func (r *run) grow() {
 
 func (r *run) growLocked() {
 	for left := r.src.left(); left > 0 && !r.stopped.Load() && r.live.Load() < r.target.Load(); left-- {
-		computes := plan.Mode(r.mode.Load()) == plan.CPU
+		computes := plan.Mode(r.mode.Load()) == plan.CPU && !r.remote.active()
 		if computes && r.live.Load() > 0 { // the first has the run's own slot
 			if r.fixed {
 				budget.Shared.Force()
@@ -181,7 +181,7 @@ func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok
 	w.ran = next - w.lo
 	w.grain = grain(w.ran, took)
 	w.began.Store(-1)
-	if r.careful {
+	if r.careful || r.remote.active() {
 		took = w.busy
 	}
 	if plan.Mode(r.mode.Load()) == plan.IO && epoch == r.io.epoch.Load() {
@@ -200,7 +200,7 @@ const sampleEvery = 5 * time.Millisecond
 // other programs do not blur.
 func (r *run) sampledTurn(w *worker, k int, now *time.Duration) (took time.Duration, ok bool) {
 	due := r.sampleAt.Load()
-	if !pilot.HasThreadCPU || r.meter != nil || int64(*now) < due ||
+	if !pilot.HasThreadCPU || r.meter != nil || r.remote.active() || int64(*now) < due ||
 		plan.Mode(r.mode.Load()) == plan.Plain || !r.sampleAt.CompareAndSwap(due, int64(*now+sampleEvery)) {
 		return r.turn(w, k, now)
 	}
@@ -321,7 +321,9 @@ func (r *run) endLocked() {
 		return
 	}
 	// The caller goes on: it takes its slot back.
-	if r.borrowed != nil {
+	if r.remote.active() {
+		r.landRemote()
+	} else if r.borrowed != nil {
 		r.borrowed.Return(r.waited())
 	} else {
 		budget.Shared.Release(1)
