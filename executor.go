@@ -100,6 +100,10 @@ type Cost struct {
 // Lifetime is that of one run. It lets an executor keep things for a run, an
 // argument that many items share say, and let go of them after it.
 type Lifetime struct {
+	// Steady is set if the items were all there when the run began and do not
+	// change while it lasts, so that what is at an address stays the same.
+	Steady bool
+
 	mu    sync.Mutex
 	ended bool
 	after []func()

@@ -180,9 +180,9 @@ func Lookup(name string) (*Func, error) {
 	return nil, fmt.Errorf("no function %s is registered in this program; add at package level: var _ = weft.Register(%s)", name, shortName(name))
 }
 
-// registered finds the registration of a function, and says the mend if there
+// Registered returns the registration of a function, or an error with the mend if there
 // is none.
-func registered(fn any) (*Func, error) {
+func Registered(fn any) (*Func, error) {
 	v := reflect.ValueOf(fn)
 	rf := runtime.FuncForPC(v.Pointer())
 	if rf == nil {

@@ -130,14 +130,14 @@ func (r *run) checkRemote() error {
 	if lacks := t.lacks(c.required); lacks != 0 {
 		return fmt.Errorf("weft: %s: Require(%v): %s do not offer that", r.call, lacks, t.Name)
 	}
-	fn, err := registered(r.fn)
+	fn, err := Registered(r.fn)
 	if err != nil {
 		return fmt.Errorf("weft: %s: On(%s): %w", r.call, t.Name, err)
 	}
 	if err := c.exec.Check(fn); err != nil {
 		return fmt.Errorf("weft: %s: On(%s): %w", r.name(), t.Name, err)
 	}
-	r.remote = &remote{exec: c.exec, traits: t, fn: fn, life: &Lifetime{}}
+	r.remote = &remote{exec: c.exec, traits: t, fn: fn, life: &Lifetime{Steady: r.n >= 0}}
 	return nil
 }
 

@@ -53,33 +53,39 @@ type Encoder struct {
 	depth int
 }
 
-// Sharer keeps what many items point to, so that it travels once.
+// Sharer keeps what many items point to, so that it travels once. What is in
+// a value that is offered is not offered by itself.
 type Sharer interface {
-	// Known returns the id of what p, of type t, points to.
+	// Known returns the id of what p, of type t, points to. If it is not known,
+	// the value is encoded next, and then offered.
 	Known(p unsafe.Pointer, t reflect.Type) (id uint64, ok bool)
 	// Offer may take the encoded value for p.
 	Offer(p unsafe.Pointer, t reflect.Type, data []byte) (id uint64, taken bool)
 }
 
-func (e *Encoder) shared(v reflect.Value, ec *codec) (done bool, err error) {
+func (e *Encoder) shared(v reflect.Value, ec *codec) error {
 	p := v.UnsafePointer()
 	id, ok := e.Shared.Known(p, v.Type())
 	if !ok {
 		at := len(e.Buf)
 		e.head(majorArray, 1)
 		from := len(e.Buf)
-		if err := ec.encode(e, v.Elem()); err != nil {
-			return true, err
+		sharer := e.Shared
+		e.Shared = nil
+		err := ec.encode(e, v.Elem())
+		e.Shared = sharer
+		if err != nil {
+			return err
 		}
 		id, ok = e.Shared.Offer(p, v.Type(), e.Buf[from:])
 		if !ok {
-			return true, nil
+			return nil
 		}
 		e.Buf = e.Buf[:at]
 	}
 	e.head(majorTag, tagShared)
 	e.head(majorUint, id)
-	return true, nil
+	return nil
 }
 
 func (e *Encoder) deeper(t reflect.Type) error {

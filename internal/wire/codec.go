@@ -268,10 +268,9 @@ func (m *maker) fillPointer(c *codec, t reflect.Type, path string) error {
 			return err
 		}
 		if e.Shared != nil {
-			if done, err := e.shared(v, ec); done || err != nil {
-				e.depth--
-				return err
-			}
+			err := e.shared(v, ec)
+			e.depth--
+			return err
 		}
 		// An array of one, so that a pointer to a nil pointer is not nil.
 		e.head(majorArray, 1)

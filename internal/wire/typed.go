@@ -73,8 +73,9 @@ func fillTyped(c *codec, t reflect.Type, tag uint64, size int) {
 		case !slice && n != t.Len():
 			return fmt.Errorf("%w: %d elements where %v has %d", ErrCorrupt, n, t, t.Len())
 		case slice && own && n > 0:
-			// The memory is the slice's, as it is.
-			v.Set(reflect.NewAt(reflect.ArrayOf(n, t.Elem()), unsafe.Pointer(unsafe.SliceData(b))).Elem().Slice3(0, n, n).Convert(t))
+			// The memory is the slice's, as it is: only the header is written, and
+			// those of all slices look alike, with lengths in elements.
+			*(*[]byte)(v.Addr().UnsafePointer()) = unsafe.Slice(unsafe.SliceData(b), n)
 		default:
 			if slice {
 				v.Set(reflect.MakeSlice(t, n, n))
@@ -116,3 +117,21 @@ func (d *Decoder) Value(v reflect.Value) error {
 	d.depth = 0
 	return c.decode(d, v)
 }
+
+// Uint appends an unsigned integer.
+func (e *Encoder) Uint(n uint64) { e.head(majorUint, n) }
+
+// Bytes appends a byte string.
+func (e *Encoder) Bytes(b []byte) { e.bytes(majorBytes, b) }
+
+// String appends s as a byte string: it need not be UTF-8.
+func (e *Encoder) String(s string) {
+	e.head(majorBytes, uint64(len(s)))
+	e.Buf = append(e.Buf, s...)
+}
+
+// Uint reads an unsigned integer.
+func (d *Decoder) Uint() (uint64, error) { return d.head(majorUint) }
+
+// Bytes reads a byte string. The result is a part of Buf.
+func (d *Decoder) Bytes() ([]byte, error) { return d.bytes(majorBytes) }

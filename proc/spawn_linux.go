@@ -1,0 +1,266 @@
+package proc
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// marker is the environment variable that makes this program a worker.
+const marker = "WEFT_PROC_WORKER"
+
+// The descriptors that a worker finds.
+const (
+	dataFD    = 3 // frames; a stream, read and written by turns
+	controlFD = 4 // control messages; its end is the parent's
+	pageFD    = 5 // the page that both see
+)
+
+// page is memory that parent and worker both see: what the worker is at.
+type page struct {
+	at atomic.Uint64 // batch<<32 | item+1 within the batch; 0 between batches
+}
+
+func newPage() (*page, int, error) {
+	fd, err := unix.MemfdCreate("weft-proc-page", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, -1, fmt.Errorf("memfd_create: %w", err)
+	}
+	if err := unix.Fallocate(fd, 0, 0, int64(os.Getpagesize())); err != nil {
+		_ = unix.Close(fd)
+		return nil, -1, fmt.Errorf("memory for a page shared with a worker: %w", err)
+	}
+	p, err := mapPage(fd)
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, -1, err
+	}
+	return p, fd, nil
+}
+
+func mapPage(fd int) (*page, error) {
+	b, err := unix.Mmap(fd, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("mmap: %w", err)
+	}
+	return (*page)(unsafe.Pointer(unsafe.SliceData(b))), nil
+}
+
+func (p *page) unmap() {
+	_ = unix.Munmap(unsafe.Slice((*byte)(unsafe.Pointer(p)), os.Getpagesize()))
+}
+
+// socket is one end of a pair, used with plain blocking system calls: a
+// goroutine that waits for a reply is woken by the kernel and not by way of the
+// poller, which takes several microseconds less.
+type socket struct {
+	fd   int
+	once sync.Once
+}
+
+func (s *socket) Read(b []byte) (int, error) {
+	for {
+		n, err := syscall.Read(s.fd, b)
+		switch {
+		case err == syscall.EINTR: //nolint:errorlint // system calls return it as it is
+			continue
+		case err != nil:
+			return 0, err
+		case n == 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+}
+
+func (s *socket) Write(b []byte) (int, error) {
+	done := 0
+	for done < len(b) {
+		n, err := unix.SendmsgN(s.fd, b[done:], nil, nil, unix.MSG_NOSIGNAL)
+		if err == syscall.EINTR { //nolint:errorlint // system calls return it as it is
+			continue
+		}
+		if err != nil {
+			return done, err
+		}
+		done += n
+	}
+	return done, nil
+}
+
+// shut wakes whoever waits on the socket. The descriptor stays.
+func (s *socket) shut() { _ = unix.Shutdown(s.fd, unix.SHUT_RDWR) }
+
+func (s *socket) close() { s.once.Do(func() { _ = unix.Close(s.fd) }) }
+
+func socketpair(typ int) (ours, theirs int, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, typ|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, -1, fmt.Errorf("socketpair: %w", err)
+	}
+	return fds[0], fds[1], nil
+}
+
+// spawner starts processes from one thread that lives as long as it does: the
+// kernel sends a process its parent-death signal when the thread that started
+// it ends, not the process (golang/go#27505).
+type spawner struct {
+	jobs chan func()
+	done chan struct{}
+}
+
+func newSpawner() *spawner {
+	s := &spawner{jobs: make(chan func()), done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		for f := range s.jobs {
+			f()
+		}
+	}()
+	return s
+}
+
+func (s *spawner) do(f func()) {
+	done := make(chan struct{})
+	s.jobs <- func() { f(); close(done) }
+	<-done
+}
+
+func (s *spawner) stop() {
+	close(s.jobs)
+	<-s.done
+}
+
+// birth is a process just started and this side's ends.
+type birth struct {
+	proc           *os.Process
+	data, control  *socket
+	page           *page
+	stdout, stderr *os.File
+	parentRSS      int64 // what this process held: the child's peak begins there
+}
+
+// start starts this program again as a worker.
+func (s *spawner) start(c *Config, name string) (b *birth, err error) {
+	var fds []int // to close here in any case
+	var ours []int
+	defer func() {
+		for _, fd := range fds {
+			_ = unix.Close(fd)
+		}
+		if err != nil {
+			for _, fd := range ours {
+				_ = unix.Close(fd)
+			}
+		}
+	}()
+	d0, d1, err := socketpair(unix.SOCK_STREAM)
+	if err != nil {
+		return nil, err
+	}
+	ours, fds = append(ours, d0), append(fds, d1)
+	c0, c1, err := socketpair(unix.SOCK_SEQPACKET)
+	if err != nil {
+		return nil, err
+	}
+	ours, fds = append(ours, c0), append(fds, c1)
+	pg, pfd, err := newPage()
+	if err != nil {
+		return nil, err
+	}
+	fds = append(fds, pfd)
+	defer func() {
+		if err != nil {
+			pg.unmap()
+		}
+	}()
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer outW.Close() //nolint:errcheck // nothing is written here
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		_ = outR.Close()
+		return nil, err
+	}
+	defer errW.Close() //nolint:errcheck // nothing is written here
+	devNull, err := os.Open(os.DevNull)
+	if err != nil {
+		_, _ = outR.Close(), errR.Close()
+		return nil, err
+	}
+	defer devNull.Close() //nolint:errcheck // nothing is written here
+	env := make([]string, 0, len(os.Environ())+len(c.Env)+1)
+	env = append(append(env, os.Environ()...), c.Env...)
+	env = append(env, marker+"="+strconv.Itoa(protocol))
+	files := []*os.File{devNull, outW, errW}
+	for i, fd := range []int{d1, c1, pfd} {
+		// A copy, which os.File may close when it likes.
+		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			for _, f := range files[3:] {
+				_ = f.Close()
+			}
+			_, _ = outR.Close(), errR.Close()
+			return nil, fmt.Errorf("descriptor for a worker: %w", err)
+		}
+		files = append(files, os.NewFile(uintptr(dup), "worker"+strconv.Itoa(dataFD+i)))
+	}
+	defer func() {
+		for _, f := range files[3:] {
+			_ = f.Close()
+		}
+	}()
+	b = &birth{
+		data: &socket{fd: d0}, control: &socket{fd: c0}, page: pg, stdout: outR, stderr: errR,
+		parentRSS: peakRSS("/proc/self/status"),
+	}
+	attr := &os.ProcAttr{
+		Dir: c.Dir, Env: env, Files: files,
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	}
+	s.do(func() {
+		// This very program, also if its file has been replaced since.
+		b.proc, err = os.StartProcess("/proc/self/exe", append([]string{os.Args[0]}, name), attr)
+	})
+	if err != nil {
+		_, _ = outR.Close(), errR.Close()
+		return nil, fmt.Errorf("starting this program again: %w", err)
+	}
+	return b, nil
+}
+
+// build is the fingerprint of the running executable: its beginning, where the
+// linker puts the build ID, and its size.
+var build = sync.OnceValues(func() (string, error) {
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() //nolint:errcheck // it is only read
+	fi, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	head := make([]byte, 64<<10)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", err
+	}
+	sum := sha256.Sum256(fmt.Appendf(head[:n], "%d %s", fi.Size(), runtime.Version()))
+	return hex.EncodeToString(sum[:12]), nil
+})
