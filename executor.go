@@ -150,7 +150,8 @@ var ErrLost = errors.New("the worker that ran it was lost")
 func (b *Batch) Here(ctx context.Context, before func(i int) bool) {
 	begun := time.Now()
 	defer func() { b.Cost.Wall += time.Since(begun) }()
-	in := make([]reflect.Value, 2)
+	// As an interface: else each call would look up how ctx implements it.
+	in := []reflect.Value{reflect.ValueOf(&ctx).Elem(), {}}
 	for first := b.Ran; b.Ran < b.Items.Len(); {
 		i := b.Ran
 		if ctx.Err() != nil || before != nil && !before(i) {
@@ -186,11 +187,11 @@ func (b *Batch) one(ctx context.Context, in []reflect.Value, i int) (err error) 
 		result = b.Results.Index(i)
 	}
 	if b.Timeout <= 0 {
-		err = b.Func.call(ctx, in, b.Items.Index(i), result)
+		err = b.Func.call(in, b.Items.Index(i), result)
 	} else {
 		inner, cancel, late := timed(ctx, b.Timeout)
 		defer cancel()
-		err = late.explain(inner, b.Func.call(inner, in, b.Items.Index(i), result))
+		err = late.explain(inner, b.Func.call([]reflect.Value{reflect.ValueOf(&inner).Elem(), {}}, b.Items.Index(i), result))
 	}
 	normal = true
 	return err

