@@ -31,8 +31,11 @@ var benchmarks = []benchmark{
 	inFlight,
 	decisions,
 	memoryUse,
+	sharedArray,
 	serveHelper,
 	memoryCaseHelper,
+	sharedCaseHelper,
+	sharedWorkerHelper,
 }
 
 func main() {

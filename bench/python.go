@@ -53,9 +53,14 @@ const pythonTimeout = 2 * time.Minute
 
 // call runs peers.py and decodes each line that it prints.
 func (p *python) call(ctx context.Context, line func([]byte) error, args ...string) error {
+	return p.script(ctx, "peers.py", line, args...)
+}
+
+// script runs a script of bench/peers and decodes each line that it prints.
+func (p *python) script(ctx context.Context, name string, line func([]byte) error, args ...string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, pythonTimeout, fmt.Errorf("nothing after %v", pythonTimeout))
 	defer cancel()
-	args = append([]string{filepath.Join(p.dir, "peers.py")}, args...)
+	args = append([]string{filepath.Join(p.dir, name)}, args...)
 	cmd := exec.CommandContext(ctx, p.interpreter(), append(args, "--end-with-stdin")...)
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
@@ -75,7 +80,7 @@ func (p *python) call(ctx context.Context, line func([]byte) error, args ...stri
 	}
 	for s := bufio.NewScanner(&out); s.Scan(); {
 		if err := line(s.Bytes()); err != nil {
-			return fmt.Errorf("peers.py printed %q: %w", s.Text(), err)
+			return fmt.Errorf("%s printed %q: %w", name, s.Text(), err)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ The functions are in a module of their own so that worker processes import
 them by name, as a user's would.
 """
 
+import os
 import time
 import urllib.parse
 
@@ -96,3 +97,30 @@ def requests_get(session, url, i):
     response = session.get(f"{url}/{i}")
     response.raise_for_status()
     return int(response.content)
+
+
+# What arrays.py has joblib's workers do. Each also says who did it.
+
+kept = None
+
+
+def touch(a):
+    return float(a[0] + a[-1]), os.getpid()
+
+
+def slow_touch(a):
+    time.sleep(0.1)  # so that the other worker gets the other call
+    return touch(a)
+
+
+def add_up(a):
+    global kept
+    kept = a  # so that it is there when memory is measured
+    return float(a.sum()), os.getpid()
+
+
+def drop(_):
+    global kept
+    kept = None
+    time.sleep(0.1)
+    return 0.0, os.getpid()

@@ -37,6 +37,8 @@ var rules = []rule{
 		why: "whoever imports weft gets no dependency but Go's own; DuckDB, Temporal and kong stay behind their packages"},
 	{dir: "internal/plan", deny: []string{"os", "sync", "sync/atomic", "runtime", "context", "net", "math/rand", "math/rand/v2"}, names: []string{"time.Now", "time.Since", "time.Until", "time.Sleep", "time.After", "time.AfterFunc", "time.NewTimer", "time.NewTicker", "time.Tick"}, still: true,
 		why: "the planner is pure, so that each decision is a table row and every run can be simulated"},
+	{dir: "shm", allow: []string{module + "/internal/memory", "golang.org/x/sys/..."}, still: true,
+		why: "a leaf: memory and files, nothing of weft; internal/memory tells what a cgroup leaves before the kernel kills for it"},
 	{dir: "internal/budget", why: "the account of CPU slots is shared by all packages and knows none"},
 	{dir: "internal/meter", why: "child processes charge it; it must not pull in the engine"},
 	{dir: "internal/tight", why: "the one loop that needs unsafe; nothing else belongs beside it"},
