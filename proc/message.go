@@ -128,6 +128,7 @@ type hello struct {
 // batchHead says how to run the items that follow it.
 type batchHead struct {
 	seq       uint64
+	controls  uint64 // control messages that bring what it needs, sent before
 	fn        string
 	first     int
 	keepGoing bool
@@ -135,9 +136,9 @@ type batchHead struct {
 	most      time.Duration
 }
 
-// append leaves room for the sequence number, which is known when it is sent.
+// append leaves room for seq and controls, which are known when it is sent.
 func (h *batchHead) append(e *wire.Encoder) {
-	e.Buf = append(e.Buf, 0, 0, 0, 0, 0, 0, 0, 0)
+	e.Buf = append(e.Buf, make([]byte, 16)...)
 	e.String(h.fn)
 	e.Uint(uint64(h.first))
 	e.Uint(uint64(flag(h.keepGoing)))
@@ -154,10 +155,11 @@ func flag(b bool) int {
 
 func (h *batchHead) read(d *wire.Decoder) error {
 	var u [4]uint64
-	if len(d.Buf) < 8 {
+	if len(d.Buf) < 16 {
 		return errFrame
 	}
-	h.seq, d.Buf = binary.LittleEndian.Uint64(d.Buf), d.Buf[8:]
+	h.seq, h.controls = binary.LittleEndian.Uint64(d.Buf), binary.LittleEndian.Uint64(d.Buf[8:])
+	d.Buf = d.Buf[16:]
 	fn, err := d.Bytes()
 	if err == nil {
 		err = readUints(d, &u[0], &u[1], &u[2], &u[3])
@@ -179,6 +181,7 @@ func readUints(d *wire.Decoder, to ...*uint64) (err error) {
 // count of them. The last message of a batch is final.
 type resultHead struct {
 	seq          uint64
+	controls     uint64 // as in batchHead
 	first, count int
 	final        bool
 	wall, cpu    time.Duration
@@ -189,6 +192,7 @@ type resultHead struct {
 
 func (h *resultHead) append(e *wire.Encoder) {
 	e.Uint(h.seq)
+	e.Uint(h.controls)
 	e.Uint(uint64(h.first))
 	e.Uint(uint64(h.count))
 	e.Uint(uint64(flag(h.final)))
@@ -201,7 +205,7 @@ func (h *resultHead) append(e *wire.Encoder) {
 
 func (h *resultHead) read(d *wire.Decoder) error {
 	var u [7]uint64
-	if err := readUints(d, &h.seq, &u[0], &u[1], &u[2], &u[3], &u[4], &u[5]); err != nil {
+	if err := readUints(d, &h.seq, &h.controls, &u[0], &u[1], &u[2], &u[3], &u[4], &u[5]); err != nil {
 		return err
 	}
 	refused, err := d.Bytes()

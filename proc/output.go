@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -45,6 +47,7 @@ type output struct {
 
 	mu   sync.Mutex
 	last []string // the latest lines, if kept
+	why  string   // the latest line that says why a Go program ends
 	keep bool
 }
 
@@ -79,7 +82,11 @@ func (o *output) line(line []byte) {
 			copy(o.last, o.last[1:])
 			o.last = o.last[:keptLines-1]
 		}
-		o.last = append(o.last, string(line[:min(len(line), keptLine)]))
+		kept := string(line[:min(len(line), keptLine)])
+		o.last = append(o.last, kept)
+		if strings.HasPrefix(kept, "panic: ") || strings.HasPrefix(kept, "fatal error: ") || strings.HasPrefix(kept, "runtime: ") {
+			o.why = kept
+		}
 		o.mu.Unlock()
 	}
 	size := float64(len(line) + 1)
@@ -105,9 +112,14 @@ func (o *output) tell() {
 	}
 }
 
-// tail returns the latest lines.
+// tail returns the latest lines. If they are the stacks of a Go program that
+// ended, the line that says why comes first.
 func (o *output) tail() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return append([]string(nil), o.last...)
+	var lines []string
+	if o.why != "" && !slices.Contains(o.last, o.why) {
+		lines = append(lines, o.why)
+	}
+	return append(lines, o.last...)
 }

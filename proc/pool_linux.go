@@ -13,6 +13,7 @@ import (
 	"github.com/weft-go/weft"
 	"github.com/weft-go/weft/internal/cpus"
 	"github.com/weft-go/weft/internal/wire"
+	"github.com/weft-go/weft/shm"
 )
 
 // Pool is some worker processes. It is a weft.Executor: pass it to weft.On.
@@ -40,6 +41,7 @@ type Pool struct {
 	stop     chan struct{}  // closed by Close
 	ended    chan struct{}  // closed when Close has done its work
 	unlinked func() bool    // detaches from the context of Start
+	deaf     func()         // detaches from package shm
 }
 
 // ticket is a batch that waits for a worker.
@@ -71,6 +73,7 @@ func Start(ctx context.Context, cfg Config) (*Pool, error) {
 		workers: map[*worker]bool{}, shelves: map[*weft.Lifetime]*shelf{},
 		stop: make(chan struct{}), ended: make(chan struct{}),
 	}
+	p.deaf = shm.OnClose(p.segmentClosed)
 	p.tasks.Go(p.watch)
 	errs := make([]error, cfg.Workers)
 	var wg sync.WaitGroup
@@ -128,6 +131,7 @@ func (p *Pool) close(cause error) {
 		w.end()
 	}
 	p.tasks.Wait()
+	p.deaf()
 	p.spawner.stop()
 	close(p.ended)
 }

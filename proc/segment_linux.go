@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"encoding"
 	"fmt"
 	"reflect"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weft-go/weft/internal/wire"
+	"github.com/weft-go/weft/shm"
 )
 
 // newSegment returns the descriptor of shared memory with a copy of b.
@@ -24,17 +26,20 @@ func newSegment(b []byte) (fd int, err error) {
 			_ = unix.Close(fd)
 		}
 	}()
-	// All of it now, so that a lack of memory is an error and no SIGBUS later.
-	if err := unix.Fallocate(fd, 0, 0, int64(len(b))); err != nil {
-		return -1, fmt.Errorf("%d bytes of shared memory: %w", len(b), err)
-	}
-	m, err := unix.Mmap(fd, 0, len(b), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return -1, fmt.Errorf("mmap: %w", err)
-	}
-	copy(m, b)
-	if err := unix.Munmap(m); err != nil {
-		return -1, fmt.Errorf("munmap: %w", err)
+	// Written and not mapped: a lack of memory is an error here and no SIGBUS
+	// later, and the kernel has no zeros to write first.
+	for at := 0; at < len(b); {
+		n, err := unix.Pwrite(fd, b[at:], int64(at))
+		if err == unix.EINTR { //nolint:errorlint // system calls return it as it is
+			continue
+		}
+		if err == nil && n == 0 {
+			err = unix.ENOSPC
+		}
+		if err != nil {
+			return -1, fmt.Errorf("%d bytes of shared memory: %w", len(b), err)
+		}
+		at += n
 	}
 	// It can't shrink under those who map it.
 	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW)
@@ -61,6 +66,7 @@ type arrivals struct {
 	changed *sync.Cond
 	mapped  map[uint64][]byte
 	failed  map[uint64]error
+	come    uint64 // control messages that brought something
 	closed  bool
 }
 
@@ -80,37 +86,35 @@ func (a *arrivals) arrived(id uint64, fd int) {
 	} else {
 		a.mapped[id] = b
 	}
-	a.changed.Broadcast()
 }
 
-// patience is how long to wait for a descriptor that was announced. It was
-// sent before the message that names it.
-const patience = 10 * time.Second
-
-// get waits until the segment is there.
+// get returns a segment. Its descriptor came before the message that names it,
+// which was held back until it had.
 func (a *arrivals) get(id uint64) ([]byte, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if b := a.mapped[id]; b != nil {
-		return b, nil
+	switch {
+	case a.mapped[id] != nil:
+		return a.mapped[id], nil
+	case a.failed[id] != nil:
+		return nil, fmt.Errorf("shared memory %d: %w", id, a.failed[id])
 	}
-	late := false
-	t := time.AfterFunc(patience, func() {
-		a.mu.Lock()
-		late = true
-		a.mu.Unlock()
-		a.changed.Broadcast()
-	})
-	defer t.Stop()
-	for {
-		switch {
-		case a.mapped[id] != nil:
-			return a.mapped[id], nil
-		case a.failed[id] != nil:
-			return nil, fmt.Errorf("shared memory %d: %w", id, a.failed[id])
-		case late || a.closed:
-			return nil, fmt.Errorf("%w: shared memory %d was never passed here; is it of another run?", wire.ErrCorrupt, id)
-		}
+	return nil, fmt.Errorf("%w: shared memory %d was never passed here; is it of another run?", wire.ErrCorrupt, id)
+}
+
+// count is called after each control message that brings something. wait
+// returns when n have come, or no more will.
+func (a *arrivals) count() {
+	a.mu.Lock()
+	a.come++
+	a.mu.Unlock()
+	a.changed.Broadcast()
+}
+
+func (a *arrivals) wait(n uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for a.come < n && !a.closed {
 		a.changed.Wait()
 	}
 }
@@ -253,6 +257,15 @@ type parcel struct {
 	shelf *shelf
 	uses  []*shared
 	since []*shared // segments used since a value was asked for
+	refs  []shm.Ref // handles in the items
+}
+
+// notice is wire.Encoder.Notice: it takes the handles of package shm that are
+// in the items.
+func (p *parcel) notice(v encoding.BinaryMarshaler) {
+	if h, ok := v.(interface{ Ref() shm.Ref }); ok {
+		p.refs = append(p.refs, h.Ref())
+	}
 }
 
 // bulk is wire.Encoder.Bulk.
@@ -421,7 +434,7 @@ func (p *Pool) drop(s *shared) {
 	}
 	p.mu.Unlock()
 	for _, w := range had {
-		_ = w.tell(controlForget, s.id, -1)
+		_ = w.tell(controlForget, s.id, nil, -1)
 	}
 }
 

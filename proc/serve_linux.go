@@ -2,6 +2,7 @@ package proc
 
 import (
 	"context"
+	"encoding"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/weft-go/weft"
 	"github.com/weft-go/weft/internal/wire"
+	"github.com/weft-go/weft/shm"
 )
 
 // inited tells that main has called Init.
@@ -55,13 +57,15 @@ func isSocket(fd int) bool {
 	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFSOCK
 }
 
-// Control messages. Each is one byte of kind and, but for the last, eight of a
-// number.
+// Control messages. Each is one byte of kind, eight of a number, and what is
+// said below.
 const (
 	controlCancel  = 'c' // to the worker: batch n
 	controlPing    = 'p' // to the worker; it answers the same
 	controlSegment = 's' // both ways: a descriptor comes with it, known as n
-	controlForget  = 'f' // to the worker: run n is over
+	controlForget  = 'f' // to the worker: it needs segment or value n no more
+	controlHandle  = 'h' // both ways: a descriptor comes with it, of the shm.Ref that follows
+	controlClosed  = 'x' // to the worker: the segment of shm whose ID follows is closed
 )
 
 // server is a worker process from inside.
@@ -76,7 +80,9 @@ type server struct {
 	segments *segments
 	share    int
 	offered  uint64 // segments with results
+	sent     uint64 // control messages that bring something
 	job      *job
+	weighed  time.Time
 
 	mu        sync.Mutex
 	current   uint64
@@ -196,7 +202,7 @@ func nice(n int) {
 // listen obeys control messages. When the parent is gone, so is this process,
 // and what it has started in its process group.
 func (s *server) listen() {
-	buf := make([]byte, 64)
+	buf := make([]byte, mostControl)
 	oob := make([]byte, unix.CmsgSpace(4*4))
 	for {
 		n, fds, err := receive(s.control.fd, buf, oob)
@@ -212,7 +218,7 @@ func (s *server) listen() {
 		id := binary.LittleEndian.Uint64(buf[1:])
 		switch buf[0] {
 		case controlPing:
-			_ = send(s.control.fd, controlPing, id, -1)
+			_ = send(s.control.fd, controlPing, id, nil, -1)
 		case controlCancel:
 			s.mu.Lock()
 			if s.current == id && s.cancel != nil {
@@ -224,7 +230,19 @@ func (s *server) listen() {
 		case controlSegment:
 			if len(fds) == 1 {
 				s.segments.arrived(id, fds[0])
+				s.segments.count()
 				fds = nil
+			}
+		case controlHandle:
+			if len(fds) == 1 {
+				accept(buf[9:n], fds[0])
+				s.segments.count()
+				fds = nil
+			}
+		case controlClosed:
+			var id shm.ID
+			if copy(id[:], buf[9:n]) == len(id) {
+				_ = shm.Forget(id)
 			}
 		case controlForget:
 			s.segments.forget(id)
@@ -237,17 +255,33 @@ func (s *server) listen() {
 
 var errCancelled = errors.New("the run was stopped")
 
+// mostControl is the size of the largest control message.
+const mostControl = 512
+
+// accept takes the descriptor of a segment of package shm. If it does not fit,
+// opening the handle says so.
+func accept(ref []byte, fd int) {
+	var r shm.Ref
+	f := os.NewFile(uintptr(fd), "shm")
+	if err := r.UnmarshalBinary(ref); err != nil {
+		_ = f.Close()
+		return
+	}
+	_ = r.Accept(f)
+}
+
 // send sends a control message, with a descriptor if fd is not -1.
-func send(to int, k byte, id uint64, fd int) error {
-	var b [9]byte
+func send(to int, k byte, id uint64, more []byte, fd int) error {
+	b := make([]byte, 9, 9+len(more))
 	b[0] = k
 	binary.LittleEndian.PutUint64(b[1:], id)
+	b = append(b, more...)
 	var oob []byte
 	if fd >= 0 {
 		oob = unix.UnixRights(fd)
 	}
 	for {
-		_, err := unix.SendmsgN(to, b[:], oob, nil, unix.MSG_NOSIGNAL)
+		_, err := unix.SendmsgN(to, b, oob, nil, unix.MSG_NOSIGNAL)
 		if err != syscall.EINTR { //nolint:errorlint // system calls return it as it is
 			return err
 		}
@@ -325,15 +359,28 @@ type job struct {
 // flushEvery is how often results are sent while a batch goes on.
 const flushEvery = 5 * time.Millisecond
 
+// weigh tells the parent what this process has held, now and then.
+func (s *server) weigh(now time.Time) {
+	if now.Sub(s.weighed) > weighEvery {
+		s.weighed = now
+		s.page.peak.Store(peakRSS("/proc/self/status"))
+	}
+}
+
+// weighEvery makes looking at the memory, some 20 us, less than a thousandth.
+const weighEvery = 50 * time.Millisecond
+
 // accept reads a batch.
 func (s *server) accept(payload []byte) bool {
 	begun, cpu := time.Now(), processCPU()
+	s.weigh(begun)
 	s.segments.begin()
 	d := wire.Decoder{Buf: payload, Bulk: s.segments.bulk, Shared: s.segments.shared}
 	var h batchHead
 	err := h.read(&d)
 	b := &weft.Batch{First: h.first, Timeout: h.timeout, KeepGoing: h.keepGoing, Most: h.most}
 	if err == nil {
+		s.segments.wait(h.controls)
 		b.Func, err = weft.Lookup(h.fn)
 	}
 	if err == nil && b.Func.Item() == nil {
@@ -436,6 +483,7 @@ func (s *server) report() {
 	}
 	h.failures = len(failures)
 	h.encoding += time.Since(begun)
+	h.controls = s.sent
 	s.out.Buf = beginFrame(s.out.Buf[:0])
 	h.append(&s.out)
 	err := s.out.Append(reflect.ValueOf(failures))
@@ -464,7 +512,7 @@ type failed struct {
 // tryEncode encodes the results. One that can't be becomes the failure of its
 // item.
 func (s *server) tryEncode(results reflect.Value, failures []failed) []failed {
-	s.results.Bulk, s.results.BulkFrom = nil, s.share
+	s.results.Bulk, s.results.BulkFrom, s.results.Notice = nil, s.share, s.notice
 	if s.share > 0 {
 		s.results.Bulk = s.offer
 	}
@@ -514,10 +562,37 @@ func (s *server) offer(memory []byte) (uint64, bool, error) {
 	}
 	defer unix.Close(fd) //nolint:errcheck // the parent has its own
 	s.offered++
-	if err := send(s.control.fd, controlSegment, s.offered, fd); err != nil {
+	if err := send(s.control.fd, controlSegment, s.offered, nil, fd); err != nil {
 		return 0, false, nil
 	}
+	s.sent++
 	return s.offered, true, nil
+}
+
+// notice sends the descriptors of handles that results hold ahead.
+func (s *server) notice(v encoding.BinaryMarshaler) {
+	h, ok := v.(interface{ Ref() shm.Ref })
+	if !ok {
+		return
+	}
+	if sendHandle(s.control.fd, h.Ref()) == nil {
+		s.sent++
+	}
+}
+
+// sendHandle sends what a handle stands for. One that stands for nothing (any
+// more) goes without; opening it says so.
+func sendHandle(to int, r shm.Ref) error {
+	data, err := r.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	f, err := r.File()
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // the other side has its own
+	return send(to, controlHandle, 0, data, int(f.Fd()))
 }
 
 func processCPU() time.Duration {

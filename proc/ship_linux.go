@@ -14,6 +14,7 @@ import (
 
 	"github.com/weft-go/weft"
 	"github.com/weft-go/weft/internal/wire"
+	"github.com/weft-go/weft/shm"
 )
 
 // shipment is one batch on its way through the pool. It may take several
@@ -173,6 +174,13 @@ func (s *shipment) send(st stretch) (out outcome, err error) {
 	defer close(after)
 	if err != nil {
 		<-before
+		t := time.NewTimer(overtime)
+		select {
+		case <-w.dead: // that is why
+		case <-t.C:
+			w.kill(&killing{why: "nothing can be sent to it: " + err.Error()})
+		}
+		t.Stop()
 		return s.mourn(w, seq, st, out, false)
 	}
 	stop := context.AfterFunc(s.ctx, func() { w.stop(seq) })
@@ -192,7 +200,7 @@ var encoders = sync.Pool{New: func() any { return new(wire.Encoder) }}
 
 func (m *message) release() {
 	m.parcel.release()
-	m.e.Bulk, m.e.Shared = nil, nil
+	m.e.Bulk, m.e.Shared, m.e.Notice = nil, nil, nil
 	if cap(m.e.Buf) <= keepBuffer {
 		encoders.Put(m.e)
 	}
@@ -209,6 +217,7 @@ func (s *shipment) pack(st stretch) (*message, *stretch) {
 	if s.shelf.fixed {
 		m.e.Shared = &m.parcel
 	}
+	m.e.Notice = m.notice
 	m.e.Buf = beginFrame(m.e.Buf[:0])
 	h := batchHead{
 		fn: s.b.Func.Name(), first: s.b.First + st.lo, keepGoing: s.b.KeepGoing,
@@ -269,7 +278,13 @@ func (w *worker) post(m *message, limit time.Duration) (seq uint64, before, afte
 			return seq, before, after, err
 		}
 	}
+	for _, r := range m.refs {
+		if err := w.hand(r); err != nil {
+			return seq, before, after, err
+		}
+	}
 	binary.LittleEndian.PutUint64(m.e.Buf[frameHead:], seq)
+	binary.LittleEndian.PutUint64(m.e.Buf[frameHead+8:], w.sent)
 	_, err = w.data.Write(m.e.Buf)
 	return seq, before, after, err
 }
@@ -284,7 +299,8 @@ func (w *worker) provide(u *shared) error {
 		return nil
 	}
 	if u.fd >= 0 {
-		return w.tell(controlSegment, u.id, u.fd)
+		w.sent++
+		return w.tell(controlSegment, u.id, nil, u.fd)
 	}
 	e := wire.Encoder{Buf: beginFrame(nil)}
 	e.Uint(u.id)
@@ -296,9 +312,53 @@ func (w *worker) provide(u *shared) error {
 	return err
 }
 
+// hand sends what a handle of package shm stands for, once. A handle that
+// stands for nothing goes without: opening it there says so.
+func (w *worker) hand(r shm.Ref) error {
+	p := w.pool
+	p.mu.Lock()
+	has := w.handles[r]
+	p.mu.Unlock()
+	if has {
+		return nil
+	}
+	w.telling.Lock()
+	defer w.telling.Unlock()
+	if w.shut {
+		return errNoAnswer
+	}
+	if err := sendHandle(w.control.fd, r); err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	w.sent++
+	p.mu.Lock()
+	w.handles[r] = true
+	p.mu.Unlock()
+	return nil
+}
+
+// segmentClosed is told of segments of package shm that this process has
+// closed.
+func (p *Pool) segmentClosed(id shm.ID) {
+	p.mu.Lock()
+	var had []*worker
+	for w := range p.workers {
+		for r := range w.handles {
+			if r.ID() == id {
+				delete(w.handles, r)
+				had = append(had, w)
+			}
+		}
+	}
+	p.mu.Unlock()
+	for _, w := range had {
+		_ = w.tell(controlClosed, 0, id[:], -1)
+	}
+}
+
 // stop asks the worker to end a batch, and sees to it.
 func (w *worker) stop(seq uint64) {
-	_ = w.tell(controlCancel, seq, -1)
+	_ = w.tell(controlCancel, seq, nil, -1)
 	t := time.NewTimer(overtime)
 	defer t.Stop()
 	select {
@@ -332,6 +392,7 @@ func (s *shipment) receive(w *worker, seq uint64, st stretch, out outcome) (outc
 			d.Value(reflect.ValueOf(&failures).Elem()) != nil || len(failures) != h.failures {
 			return s.mourn(w, seq, st, out, true)
 		}
+		w.results.wait(h.controls)
 		if h.refused != "" {
 			return s.refused(st, h.refused)
 		}
@@ -357,7 +418,7 @@ func (s *shipment) receive(w *worker, seq uint64, st stretch, out outcome) (outc
 		c.CPU += h.cpu
 		c.Encoding += h.encoding + time.Since(begun)
 		c.Bytes += int64(len(payload))
-		c.PeakBytes = max(c.PeakBytes, w.peak.Load())
+		c.PeakBytes = max(c.PeakBytes, w.peak.Load(), w.page.peak.Load())
 		if !h.final {
 			continue
 		}
@@ -448,7 +509,7 @@ func (s *shipment) mourn(w *worker, seq uint64, st stretch, out outcome, broke b
 	}
 	w.killMu.Lock()
 	defer w.killMu.Unlock()
-	e := &DeathError{Worker: w.name, PID: w.pid, ExitCode: -1, Signal: syscall.SIGKILL, PeakRSS: w.peak.Load(), Stderr: w.stderr.tail()}
+	e := &DeathError{Worker: w.name, PID: w.pid, ExitCode: -1, Signal: syscall.SIGKILL, PeakRSS: max(w.peak.Load(), w.page.peak.Load()), Stderr: w.stderr.tail()}
 	if w.state != nil {
 		if ws, ok := w.state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 			e.Signal = ws.Signal()

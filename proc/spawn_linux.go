@@ -30,7 +30,8 @@ const (
 
 // page is memory that parent and worker both see: what the worker is at.
 type page struct {
-	at atomic.Uint64 // batch<<32 | item+1 within the batch; 0 between batches
+	at   atomic.Uint64 // batch<<32 | item+1 within the batch; 0 between batches
+	peak atomic.Int64  // the most memory that the worker has held, as it last looked
 }
 
 func newPage() (*page, int, error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/weft-go/weft/internal/budget"
 	"github.com/weft-go/weft/internal/wire"
+	"github.com/weft-go/weft/shm"
 )
 
 // worker is one process, seen from here. Whoever has taken a place at it sends
@@ -39,10 +40,12 @@ type worker struct {
 	since time.Time       // idle since
 	has   map[uint64]bool // what it has been sent of shelves
 
-	send    sync.Mutex    // who sends, and joins the queue
-	seq     uint64        // of the last batch sent
-	turn    chan struct{} // closed when the one before has read its results
-	telling sync.Mutex    // guards the control socket against being closed while in use
+	send    sync.Mutex       // who sends, and joins the queue
+	sent    uint64           // control messages that bring something
+	handles map[shm.Ref]bool // segments of package shm that it has; with the pool's mutex
+	seq     uint64           // of the last batch sent
+	turn    chan struct{}    // closed when the one before has read its results
+	telling sync.Mutex       // guards the control socket against being closed while in use
 	shut    bool
 
 	// What the watcher sees:
@@ -83,7 +86,7 @@ func (p *Pool) newWorker(name string) (*worker, error) {
 	}
 	w := &worker{
 		pool: p, name: name, pid: b.proc.Pid, proc: b.proc, data: b.data, control: b.control, page: b.page,
-		parentRSS: b.parentRSS, left: p.cfg.MaxTasks, since: time.Now(), has: map[uint64]bool{},
+		parentRSS: b.parentRSS, left: p.cfg.MaxTasks, since: time.Now(), has: map[uint64]bool{}, handles: map[shm.Ref]bool{},
 		dead: make(chan struct{}),
 	}
 	w.frames.r = w.data
@@ -153,7 +156,7 @@ func (w *worker) greet(greeting []byte) error {
 
 // listen takes control messages until the worker is gone.
 func (w *worker) listen() {
-	buf := make([]byte, 64)
+	buf := make([]byte, mostControl)
 	oob := make([]byte, unix.CmsgSpace(4*4))
 	for {
 		n, fds, err := receive(w.control.fd, buf, oob)
@@ -168,6 +171,11 @@ func (w *worker) listen() {
 				w.answered.Store(time.Now().UnixNano())
 			case buf[0] == controlSegment && len(fds) == 1:
 				w.results.arrived(id, fds[0])
+				w.results.count()
+				fds = nil
+			case buf[0] == controlHandle && len(fds) == 1:
+				accept(buf[9:n], fds[0])
+				w.results.count()
 				fds = nil
 			}
 		}
@@ -178,13 +186,13 @@ func (w *worker) listen() {
 }
 
 // tell sends a control message.
-func (w *worker) tell(k byte, id uint64, fd int) error {
+func (w *worker) tell(k byte, id uint64, more []byte, fd int) error {
 	w.telling.Lock()
 	defer w.telling.Unlock()
 	if w.shut {
 		return errNoAnswer
 	}
-	return send(w.control.fd, k, id, fd)
+	return send(w.control.fd, k, id, more, fd)
 }
 
 // reap waits for the process to end and cleans up.
@@ -356,7 +364,7 @@ func (w *worker) question(now time.Time, at uint64, ran time.Duration) {
 		w.pings++
 		w.asked = now
 		if answered.Before(now) {
-			_ = w.tell(controlPing, w.pings, -1)
+			_ = w.tell(controlPing, w.pings, nil, -1)
 		}
 	case answered.Before(w.asked) && now.Sub(w.asked) > quiet:
 		w.kill(&killing{why: fmt.Sprintf("it has not answered for %v: it is stopped, or out of order", quiet), at: at, ran: ran, sure: true})

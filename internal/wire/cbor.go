@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -49,6 +50,10 @@ type Encoder struct {
 	// the id that it returns travels in its place, and that of the same pointer
 	// from then on. nil takes none.
 	Shared Sharer
+
+	// Notice is told of each value that is encoded by its MarshalBinary. nil is
+	// told nothing.
+	Notice func(v encoding.BinaryMarshaler)
 
 	depth int
 }

@@ -15,8 +15,6 @@ type codec struct {
 	encode func(e *Encoder, v reflect.Value) error
 	// decode fills v, which is settable and zero.
 	decode func(d *Decoder, v reflect.Value) error
-	// size is how many bytes a value takes at least.
-	ready bool
 }
 
 var codecs sync.Map // reflect.Type -> *codec or error
@@ -69,11 +67,9 @@ func (m *maker) make(t reflect.Type, path string) (*codec, error) {
 	}
 	c := &codec{t: t}
 	m.made[t] = c
-	err := m.fill(c, t, path)
-	if err != nil {
+	if err := m.fill(c, t, path); err != nil {
 		return nil, err
 	}
-	c.ready = true
 	return c, nil
 }
 
@@ -83,10 +79,7 @@ func refuse(path, why string) error {
 
 func (m *maker) fill(c *codec, t reflect.Type, path string) error {
 	if t.Kind() != reflect.Pointer && t.Kind() != reflect.Interface {
-		switch pt := reflect.PointerTo(t); {
-		case implements(t, pt, special):
-			return fillSpecial(c, t)
-		case pt.Implements(marshaler) && pt.Implements(unmarshaler):
+		if pt := reflect.PointerTo(t); pt.Implements(marshaler) && pt.Implements(unmarshaler) {
 			fillMarshaler(c, t.Implements(marshaler))
 			return nil
 		}
@@ -124,38 +117,6 @@ func (m *maker) fill(c *codec, t reflect.Type, path string) error {
 	return refuse(path, fmt.Sprintf("values of kind %v have no encoding", t.Kind()))
 }
 
-// special is what types of this module implement that cross in their own way:
-// by a descriptor, say.
-type Special interface {
-	// EncodeWire returns what identifies the value.
-	EncodeWire(e *Encoder) ([]byte, error)
-	// DecodeWire fills the value.
-	DecodeWire(d *Decoder, data []byte) error
-}
-
-var special = reflect.TypeFor[Special]()
-
-func implements(t, pt, i reflect.Type) bool { return pt.Implements(i) }
-
-func fillSpecial(c *codec, t reflect.Type) error {
-	c.encode = func(e *Encoder, v reflect.Value) error {
-		data, err := addressable(v).Addr().Interface().(Special).EncodeWire(e)
-		if err != nil {
-			return err
-		}
-		e.bytes(majorBytes, data)
-		return nil
-	}
-	c.decode = func(d *Decoder, v reflect.Value) error {
-		data, err := d.bytes(majorBytes)
-		if err != nil {
-			return err
-		}
-		return v.Addr().Interface().(Special).DecodeWire(d, data)
-	}
-	return nil
-}
-
 // addressable returns v, or a copy of it that has an address.
 func addressable(v reflect.Value) reflect.Value {
 	if v.CanAddr() {
@@ -171,7 +132,11 @@ func fillMarshaler(c *codec, byValue bool) {
 		if !byValue {
 			v = addressable(v).Addr()
 		}
-		data, err := v.Interface().(encoding.BinaryMarshaler).MarshalBinary()
+		m := v.Interface().(encoding.BinaryMarshaler)
+		if e.Notice != nil {
+			e.Notice(m)
+		}
+		data, err := m.MarshalBinary()
 		if err != nil {
 			return fmt.Errorf("MarshalBinary of %v: %w", c.t, err)
 		}

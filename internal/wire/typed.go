@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding"
 	"fmt"
 	"reflect"
 	"unsafe"
@@ -19,7 +18,7 @@ var bigEndian = func() uint64 {
 // signed, little-endian, size. Types with methods of their own for it are
 // encoded by those.
 func typedArray(t reflect.Type) (tag uint64, size int, ok bool) {
-	if p := reflect.PointerTo(t); p.Implements(special) || p.Implements(marshaler) && p.Implements(reflect.TypeFor[encoding.BinaryUnmarshaler]()) {
+	if p := reflect.PointerTo(t); p.Implements(marshaler) && p.Implements(unmarshaler) {
 		return 0, 0, false
 	}
 	size = int(t.Size())
