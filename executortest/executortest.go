@@ -272,9 +272,9 @@ func goexit(t *testing.T, e weft.Executor) {
 }
 
 func cancel(t *testing.T, e weft.Executor) {
-	// The run ends because its first item fails once the others wait.
+	// The run ends because its first item fails while the other waits.
 	begun := time.Now()
-	items := ints(8)
+	items := ints(2)
 	_, err := weft.Map(t.Context(), items, waitOrFail, weft.On(e), weft.Chunk(1), stay(e))
 	wantItem(t, err, 0)
 	if took := time.Since(begun); took > 20*time.Second {

@@ -300,6 +300,8 @@ func (w *worker) rest() {
 	w.since = time.Now()
 	select {
 	case <-w.dead:
+		w.gone = true
+		delete(w.pool.workers, w)
 		w.bury()
 	default:
 	}
