@@ -244,6 +244,7 @@ func (s *server) listen() {
 			if copy(id[:], buf[9:n]) == len(id) {
 				_ = shm.Forget(id)
 			}
+			s.segments.count()
 		case controlForget:
 			s.segments.forget(id)
 		}
@@ -327,7 +328,7 @@ func (s *server) work() {
 		case errors.Is(err, errFrame):
 			s.complain("the pool sent something that is not a frame of this protocol")
 		case err != nil:
-			select {} // listen ends the process
+			s.complain("its connection to the pool: " + err.Error())
 		case k == kindBlob:
 			if err := s.segments.blob(payload); err != nil {
 				s.complain(err.Error())
@@ -342,6 +343,9 @@ func (s *server) work() {
 
 // complain ends the worker: the two sides do not understand each other.
 func (s *server) complain(why string) {
+	// Unless the parent is gone: then listen ends the process, with all that it
+	// has started.
+	time.Sleep(overtime / 10)
 	fmt.Fprintln(os.Stderr, "proc: worker:", why)
 	os.Exit(2)
 }
@@ -378,6 +382,7 @@ func (s *server) accept(payload []byte) bool {
 	d := wire.Decoder{Buf: payload, Bulk: s.segments.bulk, Shared: s.segments.shared}
 	var h batchHead
 	err := h.read(&d)
+	s.page.msg.Store(h.seq)
 	b := &weft.Batch{First: h.first, Timeout: h.timeout, KeepGoing: h.keepGoing, Most: h.most}
 	if err == nil {
 		s.segments.wait(h.controls)
@@ -495,7 +500,7 @@ func (s *server) report() {
 		s.complain(err.Error())
 	}
 	if _, err := s.data.Write(s.out.Buf); err != nil {
-		select {} // listen ends the process
+		s.complain("its connection to the pool: " + err.Error())
 	}
 	if cap(s.out.Buf) > keepBuffer {
 		s.out.Buf, s.results.Buf = nil, nil

@@ -88,7 +88,7 @@ func (s *shipment) run() error {
 // death is how a worker died with a message under way.
 type death struct {
 	at    int  // the place in the batch of the item that ran, -1 if none
-	other bool // an item of another batch ran
+	other bool // another message was dealt with
 	sure  bool // the item is to blame
 	err   *DeathError
 }
@@ -174,13 +174,6 @@ func (s *shipment) send(st stretch) (out outcome, err error) {
 	defer close(after)
 	if err != nil {
 		<-before
-		t := time.NewTimer(overtime)
-		select {
-		case <-w.dead: // that is why
-		case <-t.C:
-			w.kill(&killing{why: "nothing can be sent to it: " + err.Error()})
-		}
-		t.Stop()
 		return s.mourn(w, seq, st, out, false)
 	}
 	stop := context.AfterFunc(s.ctx, func() { w.stop(seq) })
@@ -284,7 +277,7 @@ func (w *worker) post(m *message, limit time.Duration) (seq uint64, before, afte
 		}
 	}
 	binary.LittleEndian.PutUint64(m.e.Buf[frameHead:], seq)
-	binary.LittleEndian.PutUint64(m.e.Buf[frameHead+8:], w.sent)
+	binary.LittleEndian.PutUint64(m.e.Buf[frameHead+8:], w.brought())
 	_, err = w.data.Write(m.e.Buf)
 	return seq, before, after, err
 }
@@ -299,8 +292,7 @@ func (w *worker) provide(u *shared) error {
 		return nil
 	}
 	if u.fd >= 0 {
-		w.sent++
-		return w.tell(controlSegment, u.id, nil, u.fd)
+		return w.bring(controlSegment, u.id, nil, u.fd)
 	}
 	e := wire.Encoder{Buf: beginFrame(nil)}
 	e.Uint(u.id)
@@ -352,7 +344,7 @@ func (p *Pool) segmentClosed(id shm.ID) {
 	}
 	p.mu.Unlock()
 	for _, w := range had {
-		_ = w.tell(controlClosed, 0, id[:], -1)
+		_ = w.bring(controlClosed, 0, id[:], -1)
 	}
 }
 
@@ -494,9 +486,17 @@ func (w *worker) fetch(id uint64) ([]byte, error) {
 // mourn finds out how a worker died.
 func (s *shipment) mourn(w *worker, seq uint64, st stretch, out outcome, broke bool) (outcome, error) {
 	if broke {
-		w.kill(&killing{why: "it sent something that is not of this protocol"})
+		w.kill(&killing{why: "it sent something that is not of this protocol", seq: seq})
 	}
-	<-w.dead
+	// The end of its connection is most often that of the process.
+	t := time.NewTimer(overtime)
+	select {
+	case <-w.dead:
+	case <-t.C:
+		w.kill(&killing{why: "its connection to the pool was closed", seq: seq})
+		<-w.dead
+	}
+	t.Stop()
 	p := s.pool
 	p.mu.Lock()
 	closed, cause := p.closed, p.cause
@@ -526,6 +526,7 @@ func (s *shipment) mourn(w *worker, seq uint64, st stretch, out outcome, broke b
 	at := w.page.at.Load()
 	switch running := at >> 32; {
 	case at == 0:
+		d.other = w.page.msg.Load() != seq
 	case running != seq&(1<<32-1):
 		d.other = true
 	default:
@@ -534,6 +535,10 @@ func (s *shipment) mourn(w *worker, seq uint64, st stretch, out outcome, broke b
 	if r := w.reason; r != nil {
 		e.Killed, e.Ran = r.why, r.ran
 		d.sure = r.sure && r.at == at && d.at >= 0
+		if r.seq != 0 && r.seq != seq {
+			// The one before did wrong, and this one had only just begun.
+			d.at, d.other = -1, true
+		}
 	}
 	out.died = d
 	return out, nil

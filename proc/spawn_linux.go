@@ -31,6 +31,7 @@ const (
 // page is memory that parent and worker both see: what the worker is at.
 type page struct {
 	at   atomic.Uint64 // batch<<32 | item+1 within the batch; 0 between batches
+	msg  atomic.Uint64 // the last message with items that the worker has begun to read
 	peak atomic.Int64  // the most memory that the worker has held, as it last looked
 }
 
@@ -162,6 +163,7 @@ func socketpair(typ int) (ours, theirs int, err error) {
 // kernel sends a process its parent-death signal when the thread that started
 // it ends, not the process (golang/go#27505).
 type spawner struct {
+	mu   sync.Mutex
 	jobs chan func()
 	done chan struct{}
 }
@@ -199,95 +201,80 @@ type birth struct {
 	parentRSS      int64 // what this process held: the child's peak begins there
 }
 
-// start starts this program again as a worker.
-func (s *spawner) start(c *Config, name string) (b *birth, err error) {
-	var fds []int // to close here in any case
-	var ours []int
+// start starts this program again as a worker. One at a time: it takes twice as
+// many descriptors meanwhile as afterwards.
+func (s *spawner) start(c *Config, name string) (_ *birth, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var theirs []*os.File
+	b := &birth{data: &socket{fd: -1}, control: &socket{fd: -1}}
 	defer func() {
-		for _, fd := range fds {
-			_ = unix.Close(fd)
-		}
-		if err != nil {
-			for _, fd := range ours {
-				_ = unix.Close(fd)
-			}
-		}
-	}()
-	d0, d1, err := socketpair(unix.SOCK_STREAM)
-	if err != nil {
-		return nil, err
-	}
-	ours, fds = append(ours, d0), append(fds, d1)
-	c0, c1, err := socketpair(unix.SOCK_SEQPACKET)
-	if err != nil {
-		return nil, err
-	}
-	ours, fds = append(ours, c0), append(fds, c1)
-	pg, pfd, err := newPage()
-	if err != nil {
-		return nil, err
-	}
-	fds = append(fds, pfd)
-	defer func() {
-		if err != nil {
-			pg.unmap()
-		}
-	}()
-	outR, outW, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer outW.Close() //nolint:errcheck // nothing is written here
-	errR, errW, err := os.Pipe()
-	if err != nil {
-		_ = outR.Close()
-		return nil, err
-	}
-	defer errW.Close() //nolint:errcheck // nothing is written here
-	devNull, err := os.Open(os.DevNull)
-	if err != nil {
-		_, _ = outR.Close(), errR.Close()
-		return nil, err
-	}
-	defer devNull.Close() //nolint:errcheck // nothing is written here
-	env := make([]string, 0, len(os.Environ())+len(c.Env)+1)
-	env = append(append(env, os.Environ()...), c.Env...)
-	env = append(env, marker+"="+strconv.Itoa(protocol))
-	files := []*os.File{devNull, outW, errW}
-	for i, fd := range []int{d1, c1, pfd} {
-		// A copy, which os.File may close when it likes.
-		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
-		if err != nil {
-			for _, f := range files[3:] {
-				_ = f.Close()
-			}
-			_, _ = outR.Close(), errR.Close()
-			return nil, fmt.Errorf("descriptor for a worker: %w", err)
-		}
-		files = append(files, os.NewFile(uintptr(dup), "worker"+strconv.Itoa(dataFD+i)))
-	}
-	defer func() {
-		for _, f := range files[3:] {
+		for _, f := range theirs {
 			_ = f.Close()
 		}
+		if err != nil {
+			b.abandon()
+		}
 	}()
-	b = &birth{
-		data: &socket{fd: d0}, control: &socket{fd: c0}, page: pg, stdout: outR, stderr: errR,
-		parentRSS: peakRSS("/proc/self/status"),
+	give := func(fd int, what string) { theirs = append(theirs, os.NewFile(uintptr(fd), what)) }
+	devNull, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
 	}
+	theirs = append(theirs, devNull)
+	var w *os.File
+	if b.stdout, w, err = os.Pipe(); err != nil {
+		return nil, err
+	}
+	theirs = append(theirs, w)
+	if b.stderr, w, err = os.Pipe(); err != nil {
+		return nil, err
+	}
+	theirs = append(theirs, w)
+	var fd int
+	if b.data.fd, fd, err = socketpair(unix.SOCK_STREAM); err != nil {
+		return nil, err
+	}
+	give(fd, "data")
+	if b.control.fd, fd, err = socketpair(unix.SOCK_SEQPACKET); err != nil {
+		return nil, err
+	}
+	give(fd, "control")
+	if b.page, fd, err = newPage(); err != nil {
+		return nil, err
+	}
+	give(fd, "page")
+	env := append(append(os.Environ(), c.Env...), marker+"="+strconv.Itoa(protocol))
+	b.parentRSS = peakRSS("/proc/self/status")
 	attr := &os.ProcAttr{
-		Dir: c.Dir, Env: env, Files: files,
+		Dir: c.Dir, Env: env, Files: theirs,
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}
 	s.do(func() {
 		// This very program, also if its file has been replaced since.
-		b.proc, err = os.StartProcess("/proc/self/exe", append([]string{os.Args[0]}, name), attr)
+		b.proc, err = os.StartProcess("/proc/self/exe", []string{os.Args[0], name}, attr)
 	})
 	if err != nil {
-		_, _ = outR.Close(), errR.Close()
 		return nil, fmt.Errorf("starting this program again: %w", err)
 	}
 	return b, nil
+}
+
+// abandon closes this side's ends.
+func (b *birth) abandon() {
+	for _, f := range []*os.File{b.stdout, b.stderr} {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+	for _, s := range []*socket{b.data, b.control} {
+		if s.fd >= 0 {
+			s.close()
+		}
+	}
+	if b.page != nil {
+		b.page.unmap()
+	}
 }
 
 // build is the fingerprint of the running executable: its beginning, where the

@@ -41,12 +41,12 @@ type worker struct {
 	has   map[uint64]bool // what it has been sent of shelves
 
 	send    sync.Mutex       // who sends, and joins the queue
-	sent    uint64           // control messages that bring something
 	handles map[shm.Ref]bool // segments of package shm that it has; with the pool's mutex
 	seq     uint64           // of the last batch sent
 	turn    chan struct{}    // closed when the one before has read its results
 	telling sync.Mutex       // guards the control socket against being closed while in use
 	shut    bool
+	sent    uint64 // control messages that later batches wait for
 
 	// What the watcher sees:
 	parentRSS int64
@@ -71,7 +71,8 @@ type killing struct {
 	why  string
 	at   uint64 // page.at
 	ran  time.Duration
-	sure bool // the item is to blame
+	sure bool   // the item is to blame
+	seq  uint64 // the message to blame, if it is one that has been seen to do wrong
 }
 
 // newWorker starts a process and waits until it is ready.
@@ -193,6 +194,24 @@ func (w *worker) tell(k byte, id uint64, more []byte, fd int) error {
 		return errNoAnswer
 	}
 	return send(w.control.fd, k, id, more, fd)
+}
+
+// bring sends a control message that batches sent later wait for.
+func (w *worker) bring(k byte, id uint64, more []byte, fd int) error {
+	w.telling.Lock()
+	defer w.telling.Unlock()
+	if w.shut {
+		return errNoAnswer
+	}
+	w.sent++
+	return send(w.control.fd, k, id, more, fd)
+}
+
+// brought is how many of those were sent.
+func (w *worker) brought() uint64 {
+	w.telling.Lock()
+	defer w.telling.Unlock()
+	return w.sent
 }
 
 // reap waits for the process to end and cleans up.
