@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// The server helper is this binary run again, which in a test is the test's.
+// The helpers are this binary run again, which in a test is the test's.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
+	if len(os.Args) > 1 && slices.Contains([]string{"serve", "shm-case", "shm-worker"}, os.Args[1]) {
 		main()
 		return
 	}

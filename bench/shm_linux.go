@@ -25,7 +25,7 @@ import (
 )
 
 // sharedArray compares how a large array gets to two processes.
-var sharedArray = sectionBenchmark("shm", sharedArrayDoc, sharedArrayTitle, 9, measureSharedArray)
+var sharedArray = sectionBenchmark("shm", sharedArrayDoc, sharedArrayTitle, 10, measureSharedArray)
 
 const (
 	sharedBytes   = 256 << 20
@@ -34,9 +34,9 @@ const (
 )
 
 func measureSharedArray(ctx context.Context, o sectionOptions) (string, error) {
-	size := sharedBytes
+	size, pause := sharedBytes, 2*time.Second
 	if o.quick {
-		size = 8 << 20
+		size, pause = 8<<20, 0
 		o.rounds = 1
 	}
 	exe, err := os.Executable()
@@ -62,7 +62,15 @@ func measureSharedArray(ctx context.Context, o sectionOptions) (string, error) {
 	for round := range o.rounds {
 		fmt.Fprintf(o.log, "shm: round %d of %d\n", round+1, o.rounds)
 		for i := range contenders {
-			name := contenders[(i+round)%len(contenders)]
+			// Each follows each: also in the other direction.
+			if round%2 == 1 {
+				i = len(contenders) - 1 - i
+			}
+			name := contenders[(i+round/2)%len(contenders)]
+			// The processes of the one before are ending and give memory back.
+			if err := sleep(ctx, pause); err != nil {
+				return "", err
+			}
 			var h Hand
 			decode := func(line []byte) error { return json.Unmarshal(line, &h) }
 			if name == weftShared {
@@ -95,7 +103,7 @@ func sharedArrayTable(contenders []string, results map[string][]Hand, size int) 
 		"includes the copy that the contender makes. `read` is until both workers have added it all up after that, a loop in Go and numpy's "+
 		"sum in Python, page faults included. `memory` is what all processes have more than before when both workers have read all of it and "+
 		"still have it, what is shared counted once (PSS), relative to one copy; in `copied` the ordinary array is the second. "+
-		"Each contender has a process of its own each round, in turns; medians of %d rounds, lowest and highest in brackets. For Weft a handle and "+
+		"Each contender has a process of its own each round, in turns, in both directions, two seconds apart; medians of %d rounds, lowest and highest in brackets. For Weft a handle and "+
 		"a descriptor go over a unix socket, without package proc around it.\n\n", size>>20, sharedWorkers, len(results[weftShared]))
 	b.WriteString("| contender | shared ms | ÷ Weft | copied ms | ÷ Weft | read s | memory shared | memory copied |\n|---|---:|---:|---:|---:|---:|---:|---:|\n")
 	column := func(name string, get func(Hand) float64) (mid float64, text string) {
@@ -108,13 +116,15 @@ func sharedArrayTable(contenders []string, results map[string][]Hand, size int) 
 	}
 	shared := func(h Hand) float64 { return 1e3 * h.Shared }
 	plain := func(h Hand) float64 { return 1e3 * h.Plain }
+	read := func(h Hand) float64 { return h.SharedRead }
 	ourShared, _ := column(weftShared, shared)
+	ourRead, _ := column(weftShared, read)
 	ourPlain, _ := column(weftShared, plain)
 	var ahead []string
 	for _, name := range contenders {
 		s, sharedText := column(name, shared)
 		p, plainText := column(name, plain)
-		read, _ := column(name, func(h Hand) float64 { return h.SharedRead })
+		r, _ := column(name, read)
 		mem, _ := column(name, func(h Hand) float64 { return float64(h.SharedMemory) / float64(size) })
 		memCopied, _ := column(name, func(h Hand) float64 { return float64(h.PlainMemory) / float64(size) })
 		title := name
@@ -127,9 +137,12 @@ func sharedArrayTable(contenders []string, results map[string][]Hand, size int) 
 			if p < ourPlain {
 				ahead = append(ahead, name+" in copying")
 			}
+			if r < ourRead {
+				ahead = append(ahead, name+" in adding up, with numpy's loop")
+			}
 		}
 		fmt.Fprintf(&b, "| %s | %s | %.2f | %s | %.2f | %.3f | %.3f x | %.3f x |\n",
-			title, sharedText, s/ourShared, plainText, p/ourPlain, read, mem, memCopied)
+			title, sharedText, s/ourShared, plainText, p/ourPlain, r, mem, memCopied)
 	}
 	if len(ahead) == 0 && len(contenders) > 1 {
 		b.WriteString("\nNo peer is ahead of Weft here.\n")
@@ -222,10 +235,9 @@ func runSharedCase(_ context.Context, out io.Writer, args []string) error {
 	plain := make([]float64, n)
 	fillArray(plain)
 	begin = time.Now()
-	if data, err = shm.Make[float64](n); err != nil {
+	if data, err = shm.Copy(plain); err != nil {
 		return err
 	}
-	copy(data.Slice(), plain)
 	if _, _, err = handOver(ws, data); err != nil {
 		return err
 	}
@@ -508,17 +520,21 @@ func receive[T any](message, control []byte) (*shm.Slice[T], error) {
 	return h.Open()
 }
 
-// addUp adds in four sums, so that it waits for memory and not for additions.
+// addUp adds in eight sums, so that it waits for memory and not for additions.
 func addUp(a []float64) float64 {
-	var s [4]float64
-	for ; len(a) >= 4; a = a[4:] {
-		s[0] += a[0]
-		s[1] += a[1]
-		s[2] += a[2]
-		s[3] += a[3]
+	var s0, s1, s2, s3, s4, s5, s6, s7 float64
+	for ; len(a) >= 8; a = a[8:] {
+		s0 += a[0]
+		s1 += a[1]
+		s2 += a[2]
+		s3 += a[3]
+		s4 += a[4]
+		s5 += a[5]
+		s6 += a[6]
+		s7 += a[7]
 	}
 	for _, v := range a {
-		s[0] += v
+		s0 += v
 	}
-	return s[0] + s[1] + s[2] + s[3]
+	return s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7
 }

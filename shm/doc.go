@@ -14,7 +14,8 @@
 //	sum(data.Slice())
 //
 // Nothing is copied: both see the same memory. What is read-only can't be
-// written by the one who got it.
+// written by the one who got it. An array that is elsewhere gets there by
+// [Copy].
 //
 // # What can be shared
 //

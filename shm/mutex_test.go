@@ -238,6 +238,55 @@ func TestOneWaiterIsTold(t *testing.T) {
 	}
 }
 
+// When several find at the same moment that the holder is dead, one is the
+// next. They are as different processes here, with numbers of their own.
+func TestOneIsNext(t *testing.T) {
+	t.Parallel()
+	s := make1[guarded](t, 1)
+	owners := []*guarded{&s.Slice()[0]}
+	for range 2 {
+		h, f := pass(t, s, ReadWrite)
+		other, err := importAnew[guarded](t, h, f)
+		owners = append(owners, &open(t, other, err).Slice()[0])
+	}
+	const dead = 1 << 29 // nobody has had this number
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for round := range 3000 {
+		owners[0].Mu.word.Store(dead<<1 | waiters)
+		var ready atomic.Int32
+		var orphans, inside, broken atomic.Int32
+		var wg sync.WaitGroup
+		for _, g := range owners {
+			wg.Go(func() {
+				for ready.Add(1); int(ready.Load()) < len(owners); {
+					runtime.Gosched()
+				}
+				orphaned, err := g.Mu.Lock(ctx)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if orphaned {
+					orphans.Add(1)
+				}
+				if inside.Add(1) != 1 {
+					broken.Add(1)
+				}
+				runtime.Gosched()
+				inside.Add(-1)
+				if broken.Load() == 0 {
+					g.Mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		if orphans.Load() != 1 || broken.Load() != 0 {
+			t.Fatalf("round %d: %d were told, %d times not alone", round, orphans.Load(), broken.Load())
+		}
+	}
+}
+
 // Processes that change for ever are killed at random moments; the others and
 // their followers go on, and nobody ever finds the numbers apart.
 func TestMutexUnderKills(t *testing.T) {

@@ -2,8 +2,11 @@ package shm
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,6 +42,32 @@ func TestMakeIsZeroAndSized(t *testing.T) {
 	if err := s.Check(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestCopy(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 1000, 3 << 20} {
+		data := make([]int32, n)
+		for i := range data {
+			data[i] = int32(i * 7)
+		}
+		s, err := Copy(data)
+		open(t, s, err)
+		data[0] = 5
+		if s.Len() != n || s.Slice()[0] != 0 || s.Slice()[n-1] != int32((n-1)*7) || !slices.Equal(s.Slice()[1:], data[1:]) {
+			t.Errorf("%d elements are not the same", n)
+		}
+		h, f := pass(t, s, ReadOnly)
+		if err := (func() error { h, err := decode[int32](h); return errors.Join(err, h.Ref().verify(f), f.Close()) })(); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := Copy([]int{})
+	wantError(t, err, nil, "Copy", "at least 1")
+	_, err = Copy[int](nil)
+	wantError(t, err, nil, "Copy", "at least 1")
+	_, err = Copy([]string{"a"})
+	wantError(t, err, nil, "string")
 }
 
 func TestMakeOfStructsAndArrays(t *testing.T) {
@@ -112,20 +141,14 @@ func TestWhatCanNotBeShared(t *testing.T) {
 
 func TestWrongLengths(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{0, -1, -1 << 62} {
+	for _, n := range []int{0, -1, math.MinInt} {
 		_, err := Make[int64](n)
 		wantError(t, err, nil, strconv.Itoa(n), "at least 1")
 	}
-	for _, n := range []int{1 << 62, 1<<60 - 1} {
+	for _, n := range []int{math.MaxInt, math.MaxInt/2 + 1} {
 		_, err := Make[[1 << 20]int64](n)
 		wantError(t, err, ErrFull)
 	}
-}
-
-func TestMoreThanThereIs(t *testing.T) {
-	t.Parallel()
-	_, err := Make[byte](1 << 50)
-	wantError(t, err, ErrFull, "available")
 }
 
 func TestCloseTwiceAndUseAfter(t *testing.T) {
@@ -293,9 +316,38 @@ func BenchmarkMake(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		b.StopTimer() // giving it back
 		s.Close()
+		b.StartTimer()
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/64, "µs/MiB")
+}
+
+// Make and copy is the alternative to Copy.
+func BenchmarkCopy(b *testing.B) {
+	data := make([]byte, 64<<20)
+	for i := range data {
+		data[i] = byte(i)
+	}
+	b.Run("Copy", func(b *testing.B) {
+		for b.Loop() {
+			s, err := Copy(data)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s.Close()
+		}
+	})
+	b.Run("MakeAndCopy", func(b *testing.B) {
+		for b.Loop() {
+			s, err := Make[byte](len(data))
+			if err != nil {
+				b.Fatal(err)
+			}
+			copy(s.Slice(), data)
+			s.Close()
+		}
+	})
 }
 
 func BenchmarkMakeSmall(b *testing.B) {

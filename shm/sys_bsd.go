@@ -11,14 +11,18 @@ import (
 // makeMemory makes a file in the directory for temporary files and takes its
 // name away at once. Its space is taken by writing, so that a full disk is an
 // error here. Both descriptors are opened while it has the name.
-func makeMemory(size int64) (rw, ro *os.File, err error) {
+func makeMemory(size int64, content []byte) (rw, ro *os.File, err error) {
 	rw, err = os.CreateTemp("", "weft-shm-*")
 	if err != nil {
 		return nil, nil, err
 	}
 	ro, err = os.Open(rw.Name())
 	if err = errors.Join(err, os.Remove(rw.Name())); err == nil {
-		err = writeZeros(rw, 0, size)
+		if content == nil {
+			err = writeZeros(rw, 0, size)
+		} else {
+			err = errors.Join(writeZeros(rw, 0, headerSize), writeAll(rw, headerSize, content))
+		}
 	}
 	if err != nil {
 		rw.Close()
@@ -45,6 +49,8 @@ func reopenReadOnly(f *os.File) (*os.File, error) {
 	}
 	return r, nil
 }
+
+func populate([]byte) {}
 
 func frozen(*os.File) bool { return false }
 

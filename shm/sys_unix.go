@@ -73,11 +73,22 @@ func statusOf(f *os.File) (st status, err error) {
 // writeZeros allocates by writing, where nothing else does.
 func writeZeros(f *os.File, start, size int64) error {
 	zeros := make([]byte, min(size, 1<<20))
-	for done := int64(0); done < size; {
-		n, err := f.WriteAt(zeros[:min(int64(len(zeros)), size-done)], start+done)
-		done += int64(n)
-		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, io.ErrShortWrite) {
-			return fmt.Errorf("%w: the system gave %s of %s: %w", ErrFull, bytesText(done), bytesText(size), err)
+	for done := int64(0); done < size; done += int64(len(zeros)) {
+		if err := writeAll(f, start+done, zeros[:min(int64(len(zeros)), size-done)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeAll writes b, a part at a time, so that no call is long.
+func writeAll(f *os.File, start int64, b []byte) error {
+	const part = 8 << 20
+	for done := 0; done < len(b); {
+		n, err := f.WriteAt(b[done:min(done+part, len(b))], start+int64(done))
+		done += n
+		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.ENOMEM) || errors.Is(err, io.ErrShortWrite) {
+			return fmt.Errorf("%w: the system took %s of %s: %w", ErrFull, bytesText(int64(done)), bytesText(int64(len(b))), err)
 		}
 		if err != nil {
 			return err
