@@ -34,14 +34,29 @@ func (e timeoutError) Is(t error) bool { return t == context.DeadlineExceeded } 
 // attempts calls one item, with its time limit, at the rate, and again after
 // a failure if the options say so.
 func (r *run) attempts(ctx context.Context, w *worker, call func(context.Context) error) error {
-	for n := 1; ; n++ {
-		if !r.mayStart(ctx) {
-			return context.Cause(ctx)
+	return r.attemptsFrom(ctx, w, 0, nil, call)
+}
+
+// attemptsFrom is attempts for an item that has failed n times already, last
+// with err.
+func (r *run) attemptsFrom(ctx context.Context, w *worker, n int, err error, call func(context.Context) error) error {
+	lost := 0
+	for {
+		if n == 0 || err == nil {
+			if !r.mayStart(ctx) {
+				return context.Cause(ctx)
+			}
+			w.epoch = r.io.epoch.Load()
+			err = r.attempt(ctx, w, call)
+			n++
 		}
-		w.epoch = r.io.epoch.Load()
-		err := r.attempt(ctx, w, call)
 		if err == nil || n >= max(1, r.cfg.attempts) || ctx.Err() != nil || errors.Is(err, ErrPermanent) {
 			return err
+		}
+		if errors.Is(err, ErrLost) {
+			if lost++; lost >= mostLost {
+				return fmt.Errorf("given up: it lost %d workers: %w", lost, err)
+			}
 		}
 		delay := retryDelay(n)
 		if b, ok, _ := r.inspect(err); ok {
@@ -52,8 +67,12 @@ func (r *run) attempts(ctx context.Context, w *worker, call func(context.Context
 		if !pause(ctx, delay) {
 			return err
 		}
+		err = nil
 	}
 }
+
+// mostLost is how many workers an item may lose.
+const mostLost = 2
 
 // mayStart waits for the end of a pause and for the rate limit. It returns
 // false when ctx ended before.
@@ -81,17 +100,9 @@ func (r *run) attempt(ctx context.Context, w *worker, call func(context.Context)
 	if r.cfg.timeout <= 0 {
 		return call(ctx)
 	}
-	late := timeoutError{r.cfg.timeout}
-	ctx, cancel := context.WithTimeoutCause(ctx, r.cfg.timeout, late)
+	ctx, cancel, late := timed(ctx, r.cfg.timeout)
 	defer cancel()
-	err := call(ctx)
-	if err != nil && context.Cause(ctx) == error(late) { //nolint:errorlint // the very same value
-		if errors.Is(err, context.DeadlineExceeded) {
-			return late
-		}
-		return fmt.Errorf("%w: %w", late, err)
-	}
-	return err
+	return late.explain(ctx, call(ctx))
 }
 
 // pacer spreads starts evenly: the generic cell rate algorithm (ITU-T I.371)

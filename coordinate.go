@@ -212,6 +212,10 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	if now < earlyOn {
 		every = min(every, 2*firstLook)
 	}
+	if r.remote.active() {
+		r.lookRemote(now)
+		return every
+	}
 	if r.meter != nil {
 		if !r.fixed {
 			r.judgeCharges()
@@ -343,5 +347,5 @@ func (r *run) cpuTime() time.Duration {
 	if r.meter != nil {
 		t += r.meter.Sum().CPU
 	}
-	return t
+	return t + r.remote.cpu()
 }

@@ -38,7 +38,8 @@ func (r *run) finishReport() {
 	if r.meter != nil {
 		rep.CPU += r.meter.Sum().CPU
 	}
-	rep.Serial = time.Duration(r.inItems.Load())
+	rep.CPU += r.remote.cpu()
+	rep.Serial = r.remote.serial(time.Duration(r.inItems.Load()))
 	if m := rep.Plan.Mode; m == plan.Plain.String() {
 		rep.Serial = wall
 	}
@@ -115,6 +116,7 @@ func (r *run) plan() Plan {
 	default:
 		p.Schedule = plan.Schedule(plan.Plain, 0, 0, 0)
 	}
+	r.remote.describe(&p, leaf)
 	switch {
 	case r.io.gradient != nil:
 		p.Reason += "; " + r.io.gradient.Summary()

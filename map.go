@@ -49,7 +49,13 @@ func mapRun[T, R any](ctx context.Context, r *run, items []T, f func(context.Con
 		return nil, err
 	}
 	out := make([]R, len(items))
+	from, to := reflect.ValueOf(items), reflect.ValueOf(out)
 	r.body = func(ctx context.Context, w *worker) (next int) {
+		if r.remote.active() {
+			return r.ship(ctx, w, from.Slice(w.lo, w.hi), to.Slice(w.lo, w.hi), func(i int, err error) bool {
+				return err != nil && r.failed(w, i, err)
+			})
+		}
 		normal := false
 		defer func() {
 			if !normal {
@@ -98,7 +104,13 @@ func Each[T any](ctx context.Context, items []T, f func(context.Context, T) erro
 	if err := r.start(ctx); err != nil {
 		return err
 	}
+	from := reflect.ValueOf(items)
 	r.body = func(ctx context.Context, w *worker) (next int) {
+		if r.remote.active() {
+			return r.ship(ctx, w, from.Slice(w.lo, w.hi), reflect.Value{}, func(i int, err error) bool {
+				return err != nil && r.failed(w, i, err)
+			})
+		}
 		normal := false
 		defer func() {
 			if !normal {

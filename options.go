@@ -61,6 +61,9 @@ type config struct {
 	progress  io.Writer
 	report    *Report
 	name      string
+	exec      Executor
+	required  Wish
+	preferred Wish
 
 	err error // the first option that made no sense
 }

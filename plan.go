@@ -9,7 +9,8 @@ type Plan struct {
 	Name string `json:"name"`
 	// Items is the number of items, -1 for a stream.
 	Items int `json:"items"`
-	// Mode is "plain loop" or "goroutines".
+	// Mode is "plain loop", "goroutines", or the name of the executor that
+	// [On] asks for.
 	Mode string `json:"mode"`
 	// Bound is what the items wait for: "cpu", "io", "mixed", or "unknown"
 	// where nothing was measured.
@@ -70,4 +71,9 @@ type Measured struct {
 	LockWait float64 `json:"lock_wait"`
 	// GCShare is the share of CPU time that the garbage collector took.
 	GCShare float64 `json:"gc_share"`
+	// EncodeNanos is how many nanoseconds it took to encode and decode one
+	// item and its result, where items run in other processes.
+	EncodeNanos float64 `json:"encode_ns,omitempty"`
+	// EncodedBytes is the size of one item and its result as encoded.
+	EncodedBytes int64 `json:"encoded_bytes,omitempty"`
 }

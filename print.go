@@ -38,6 +38,9 @@ func (p Plan) String() string {
 			s += ", " + byteSize(m.ItemBytes)
 		}
 		line("measured", "%s (%s sampled)", s, count(m.Sampled))
+		if m.EncodedBytes > 0 {
+			line("encoding", "%s and %s an item", plan.Nanos(m.EncodeNanos), byteSize(m.EncodedBytes))
+		}
 	}
 	if p.Predicted > 0 {
 		line("predicted", "%s", plan.Short(p.Predicted))

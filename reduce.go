@@ -2,6 +2,7 @@ package weft
 
 import (
 	"context"
+	"reflect"
 	"sync"
 )
 
@@ -50,6 +51,9 @@ func Reduce[T, A any](ctx context.Context, items []T, fold func(A, T) A, merge f
 	}
 	t := newTree(leaves, merge)
 	r.body = func(ctx context.Context, w *worker) (next int) {
+		if r.remote.active() {
+			return shipLeaves(ctx, r, w, items, size, t)
+		}
 		leaf, hi := w.lo, w.hi
 		normal := false
 		defer func() {
@@ -84,6 +88,35 @@ func Reduce[T, A any](ctx context.Context, items []T, fold func(A, T) A, merge f
 		return zero, err
 	}
 	return t.root(), nil
+}
+
+// shipLeaves has the leaves of w folded elsewhere, and merges them here.
+func shipLeaves[T, A any](ctx context.Context, r *run, w *worker, items []T, size int, t *tree[A]) (next int) {
+	normal := false
+	defer func() {
+		if !normal {
+			r.crashed(w, w.at, recover())
+			next = max(next, w.lo+1)
+			w.ran = next - w.lo
+		}
+	}()
+	leaves := make([][]T, w.hi-w.lo)
+	for k := range leaves {
+		first := (w.lo + k) * size
+		leaves[k] = items[first:min(first+size, len(items))]
+	}
+	out := make([]A, len(leaves))
+	end := r.ship(ctx, w, reflect.ValueOf(leaves), reflect.ValueOf(out), func(leaf int, err error) bool {
+		w.at = leaf * size
+		if err != nil {
+			return r.failed(w, w.at, err)
+		}
+		next = leaf + 1
+		t.add(leaf, out[leaf-w.lo], func(leftmost int) { w.at = leftmost * size })
+		return false
+	})
+	normal = true
+	return end
 }
 
 // tree merges leaves as they come, always the same ones with each other.

@@ -41,6 +41,7 @@ type run struct {
 	// careful bodies wait and try again inside; their workers add up the time
 	// that f itself took.
 	careful bool
+	remote  *remote // where the items run elsewhere
 
 	begun  time.Time
 	cpu0   time.Duration
@@ -133,6 +134,7 @@ func (r *run) start(ctx context.Context) error {
 	}
 	r.fixed = c.workers != 0
 	r.want = cpus.Workers(c.workers, r.cpus)
+	r.openRemote()
 	if c.memory > 0 || r.n >= manyItems {
 		r.memory.open(c, pilot.Read().Held) // before there is room made for results
 	}
@@ -157,7 +159,7 @@ func (r *run) check(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return r.stoppedErr(ctx)
 	}
-	return nil
+	return r.checkRemote()
 }
 
 // run carries it out and returns when every goroutine of it has ended.
@@ -175,7 +177,8 @@ func (r *run) run(ctx context.Context) error {
 	defer cancel(nil)
 	r.ctx, r.cancel = inner, cancel
 
-	if r.fixed && r.want == 1 {
+	defer r.remote.end()
+	if r.fixed && r.want == 1 && r.remote == nil {
 		r.plainLoop(ctx)
 	} else {
 		r.launch()
@@ -183,7 +186,7 @@ func (r *run) run(ctx context.Context) error {
 			// The last thing before the caller waits: the worker then runs
 			// on the same CPU, with the caller's data in its cache.
 			go r.work(r.first)
-			if r.fixed {
+			if r.fixed || r.remote != nil {
 				r.grow()
 			}
 		})
@@ -247,6 +250,10 @@ func (r *run) plainLoop(ctx context.Context) {
 
 // launch starts the first workers.
 func (r *run) launch() {
+	if r.remote != nil {
+		r.launchRemote()
+		return
+	}
 	r.borrowed = budget.Borrow(r.ctx)
 	if r.borrowed == nil {
 		budget.Shared.Force()

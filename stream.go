@@ -60,7 +60,8 @@ func Stream[T, R any](ctx context.Context, items iter.Seq[T], f func(context.Con
 		s := &stream[T, R]{run: r, queue: q, sink: newSink[R](r.cfg.unordered), items: items, f: f}
 		r.lost = func(i int, err error) { s.sink.put(i, zero, err) }
 		r.body = s.body
-		if r.fixed && r.want == 1 {
+		defer r.remote.end()
+		if r.fixed && r.want == 1 && r.remote == nil {
 			s.plainLoop(ctx, yield)
 			return
 		}
@@ -146,6 +147,15 @@ func (s *stream[T, R]) last(ctx context.Context) error {
 // launch starts feed as worker 0, and with Workers(n) the others.
 func (s *stream[T, R]) launch() {
 	r := s.run
+	if r.remote != nil {
+		r.mu.Lock()
+		r.launchRemote()
+		w := r.first // the feeder is no worker here
+		r.live.Store(0)
+		r.mu.Unlock()
+		go s.feed(w)
+		return
+	}
 	r.borrowed = budget.Borrow(r.ctx)
 	if r.borrowed == nil {
 		budget.Shared.Force()
@@ -192,7 +202,7 @@ func (s *stream[T, R]) feed(w *worker) {
 		r.endFeeding(w)
 	}()
 	p := feederPilot{sampled: true}
-	inline := !r.fixed
+	inline := !r.fixed && r.remote == nil
 	if inline {
 		if r.meter != nil {
 			r.firstItems(w)
@@ -257,6 +267,19 @@ func (r *run) isPlanned() bool {
 func (s *stream[T, R]) body(ctx context.Context, w *worker) (next int) {
 	r := s.run
 	c := w.local.(*piece[T])
+	if r.remote.active() {
+		out := make([]R, w.hi-w.lo)
+		return r.ship(ctx, w, reflect.ValueOf(c.items), reflect.ValueOf(out), func(i int, err error) bool {
+			w.ran = i + 1 - w.lo
+			v := out[i-w.lo]
+			if err != nil {
+				r.failed(w, i, err)
+				err = &ItemError{Index: i, Err: err}
+			}
+			s.sink.put(i, v, err)
+			return err != nil && !r.cfg.keepGoing
+		})
+	}
 	for i := w.lo; i < w.hi; i++ {
 		x := c.items[i-w.lo]
 		w.ran = i + 1 - w.lo

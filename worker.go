@@ -61,7 +61,7 @@ func (r *run) growLocked() {
 		return
 	}
 	for left := r.src.left(); left > 0 && !r.stopped.Load() && r.live.Load() < r.target.Load(); left-- {
-		computes := plan.Mode(r.mode.Load()) == plan.CPU
+		computes := plan.Mode(r.mode.Load()) == plan.CPU && !r.remote.active()
 		if computes && r.live.Load() > 0 { // the first has the run's own slot
 			if r.fixed {
 				budget.Shared.Force()
@@ -152,6 +152,9 @@ func (r *run) chunk(now time.Duration) int {
 		left = 1 << 30
 	}
 	size := plan.ChunkSize(left, int(r.target.Load()), nanos)
+	if r.remote.active() {
+		return size // a round trip is worth more than an early look
+	}
 	return min(size, max(1, int(float64(max(plan.LeastChunk, now/8))/nanos)))
 }
 
@@ -194,7 +197,7 @@ func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok
 	w.ran = next - w.lo
 	w.grain = grain(w.ran, took)
 	w.began.Store(-1)
-	if r.careful {
+	if r.careful || r.remote.active() {
 		took = w.busy
 	}
 	if plan.Mode(r.mode.Load()) == plan.IO && epoch == r.io.epoch.Load() {
@@ -220,7 +223,7 @@ func (r *run) sampledTurn(w *worker, k int, now *time.Duration) (took time.Durat
 	if mode == plan.IO {
 		every *= 4
 	}
-	if !pilot.HasThreadCPU || r.meter != nil || int64(*now) < due ||
+	if !pilot.HasThreadCPU || r.meter != nil || r.remote.active() || int64(*now) < due ||
 		mode == plan.Plain || !r.sampleAt.CompareAndSwap(due, int64(*now+every)) {
 		return r.turn(w, k, now)
 	}
@@ -367,7 +370,9 @@ func (r *run) endLocked() {
 	}
 	budget.Shared.Enough(&r.wants)
 	// The caller goes on: it takes its slot back.
-	if r.borrowed != nil {
+	if r.remote.active() {
+		r.landRemote()
+	} else if r.borrowed != nil {
 		r.borrowed.Return(r.waited())
 	} else {
 		budget.Shared.Release(1)

@@ -13,6 +13,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+
+	"github.com/weft-go/weft/proc"
 )
 
 // benchmark is one subcommand. Each has a file of its own, which declares it;
@@ -31,6 +33,7 @@ var benchmarks = []benchmark{
 	inFlight,
 	decisions,
 	memoryUse,
+	processes,
 	sharedArray,
 	serveHelper,
 	memoryCaseHelper,
@@ -39,6 +42,7 @@ var benchmarks = []benchmark{
 }
 
 func main() {
+	proc.Init() // a worker of the benchmark "proc" stays here
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := dispatch(ctx, os.Stdout, os.Args[1:])
 	stop()

@@ -36,9 +36,15 @@ func From(ctx context.Context) *Meter {
 // Charge records one finished item: its wall time, the CPU time it took and
 // the most bytes it held in memory.
 func (m *Meter) Charge(wall, cpu time.Duration, peakBytes int64) {
+	m.ChargeMany(1, wall, cpu, peakBytes)
+}
+
+// ChargeMany records items that took wall and cpu together; peakBytes is that
+// of the largest.
+func (m *Meter) ChargeMany(items int, wall, cpu time.Duration, peakBytes int64) {
 	m.cpu.Add(int64(cpu))
 	m.wall.Add(int64(wall))
-	m.items.Add(1)
+	m.items.Add(int64(items))
 	for {
 		old := m.peak.Load()
 		if peakBytes <= old || m.peak.CompareAndSwap(old, peakBytes) {

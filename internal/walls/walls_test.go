@@ -42,6 +42,7 @@ var rules = []rule{
 	{dir: "internal/budget", why: "the account of CPU slots is shared by all packages and knows none"},
 	{dir: "internal/meter", why: "child processes charge it; it must not pull in the engine"},
 	{dir: "internal/tight", why: "the one loop that needs unsafe; nothing else belongs beside it"},
+	{dir: "internal/wire", why: "values to bytes, for every executor; it knows no executor, no run and no transport"},
 	{dir: "internal/pilot", allow: []string{"golang.org/x/sys/..."}, deny: []string{module + "/internal/plan"}, why: "it measures and decides nothing"},
 	{dir: "internal/cgroup", allow: []string{"golang.org/x/sys/..."}, why: "a leaf: reads files of the kernel"},
 	{dir: "internal/cpus", allow: []string{module + "/internal/cgroup", "golang.org/x/sys/..."}, why: "a leaf: tells how many CPUs there are"},

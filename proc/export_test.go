@@ -1,0 +1,9 @@
+package proc
+
+import "time"
+
+// WithQuiet sets how long a worker may leave a question unanswered.
+func WithQuiet(c Config, d time.Duration) Config {
+	c.quiet = d
+	return c
+}
