@@ -1,0 +1,3 @@
+package memo
+
+func child() int { return 0 }
