@@ -165,6 +165,9 @@ func TestSurvivesReopening(t *testing.T) {
 		if _, err := Wrap(b.Cache, mirror)(r.in(t.Context()), in); err != nil || r.count() != 1-i {
 			t.Error(err, r.count())
 		}
+		if b.log.String() != "" {
+			t.Error(b.log)
+		}
 	}
 }
 

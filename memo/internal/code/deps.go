@@ -10,6 +10,9 @@ import (
 // directory of its own; no other dependency can lead back to it.
 const weftModule = "github.com/weft-go/weft"
 
+// memoPackage changes no result, whatever its version.
+const memoPackage = weftModule + "/memo"
+
 // dep is the module that a package of another module belongs to.
 func (p *Program) dep(pkg string) *debug.Module {
 	var best *debug.Module

@@ -312,7 +312,7 @@ func (a *analysis) call(c *ast.CallExpr) {
 			n = anyArgs // f(g()) passes as many as g returns
 		}
 	}
-	ours := true // may keep what it gets
+	ours := true // the function may keep what it gets
 	switch f := fun.(type) {
 	case *ast.Ident:
 		if a.local(f) {
@@ -325,9 +325,12 @@ func (a *analysis) call(c *ast.CallExpr) {
 		}
 		a.ident(f, true, false)
 	case *ast.SelectorExpr:
-		if pkg, ok := a.importOf(f.X); ok && standardPath(pkg) {
-			ours = false
+		pkg, ok := a.importOf(f.X)
+		if ok && pkg == memoPackage && f.Sel.Name == "Source" {
+			a.keep[f.Sel.Pos()] = true
+			return // or every function would reach all sources
 		}
+		ours = !ok || !standardPath(pkg)
 		a.selector(f, n, true)
 	case *ast.FuncLit:
 		ours = false

@@ -257,6 +257,7 @@ func (w *walk) enter(k *pack) {
 // mention notes a package by its path.
 func (w *walk) mention(pkg string) {
 	switch {
+	case pkg == memoPackage:
 	case w.p.packs[pkg] != nil:
 		w.enter(w.p.packs[pkg])
 	case pkg == "C" || pkg == "" || standardPath(pkg) && w.p.dep(pkg) == nil:

@@ -18,14 +18,8 @@ var ErrDamaged = errors.New("the stored value is damaged")
 
 // Read sets v, which must be settable, to what Append wrote. With alias, long
 // slices of numbers point into b where they can.
-func Read(b []byte, v reflect.Value, alias bool) (err error) {
+func Read(b []byte, v reflect.Value, alias bool) error {
 	r := &reader{b: b, alias: alias}
-	defer func() {
-		// An unmarshaler of the standard library must not end the program.
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", ErrDamaged, p)
-		}
-	}()
 	if err := r.value(v, 0); err != nil {
 		return err
 	}
@@ -245,7 +239,8 @@ func (r *reader) slice(v reflect.Value, depth int) error {
 	w := raw.Width(elem.Kind())
 	if w == 0 {
 		// Grown on the way: a damaged length must not take all memory.
-		s := reflect.MakeSlice(t, 0, min(n, 1<<12))
+		s := reflect.New(t).Elem()
+		s.Set(reflect.MakeSlice(t, 0, min(n, 1<<12)))
 		for i := range n {
 			if i == s.Cap() {
 				s.Grow(min(s.Cap(), n-i))
@@ -313,8 +308,14 @@ func (r *reader) mapping(v reflect.Value, depth int) error {
 	return nil
 }
 
-func (r *reader) whole(v reflect.Value, info *shape.Info) error {
+func (r *reader) whole(v reflect.Value, info *shape.Info) (err error) {
 	t := v.Type()
+	defer func() {
+		// An unmarshaler of the standard library must not end the program.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v: %v", ErrDamaged, t, p)
+		}
+	}()
 	n, ok := r.uvarint()
 	if !ok {
 		return r.fail(t)
@@ -324,7 +325,6 @@ func (r *reader) whole(v reflect.Value, info *shape.Info) error {
 		return r.fail(t)
 	}
 	p := reflect.New(t)
-	var err error
 	switch info.Way {
 	case shape.Time:
 		err = p.Interface().(*time.Time).UnmarshalBinary(b)
