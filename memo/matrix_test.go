@@ -237,9 +237,8 @@ func write(t *testing.T, name, text string) {
 // builder builds programs in one directory, so that the go command's own cache
 // serves all of them.
 type builder struct {
-	dir   string
-	env   []string
-	cache string // of the go command, beside that of the user
+	dir string
+	env []string
 }
 
 func newBuilder(t *testing.T) *builder {
@@ -372,10 +371,14 @@ func TestRebuildMatrix(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs")
 	}
+	// Two directories, as building uses one CPU at most times.
+	builders := make(chan *builder, 2)
+	builders <- newBuilder(t)
 	b := newBuilder(t)
 	bins := t.TempDir()
 	first := filepath.Join(bins, exe("first"))
 	b.build(t, edit{}, first)
+	builders <- b
 	input := filepath.Join(bins, "input")
 	write(t, input, "abc")
 	// A cache with the result of the first program, for each edit anew.
@@ -388,12 +391,15 @@ func TestRebuildMatrix(t *testing.T) {
 	}
 	for i, e := range matrix {
 		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
 			if e.cgo {
 				if out, err := exec.Command("go", "env", "CC").Output(); err != nil || exec.Command(strings.TrimSpace(string(out)), "--version").Run() != nil {
 					t.Skip("there is no C compiler")
 				}
 			}
 			bin := filepath.Join(bins, exe(fmt.Sprint(i)))
+			b := <-builders
+			defer func() { builders <- b }()
 			b.build(t, e, bin)
 			defer os.Remove(bin)
 			dir := fresh(t)
@@ -418,7 +424,10 @@ func TestRebuildMatrix(t *testing.T) {
 		})
 	}
 	t.Run("the content of a file", func(t *testing.T) {
-		dir := fresh(t)
+		input := filepath.Join(t.TempDir(), "input")
+		write(t, input, "abc")
+		dir := filepath.Join(t.TempDir(), "cache")
+		runProgram(t, first, dir, input)
 		write(t, input, "abcd")
 		r := runProgram(t, first, dir, input)
 		if r.Cause != FileChanged || len(r.Changed) != 1 || r.Changed[0].Name != input || !strings.Contains(r.Detail, "3 bytes") {

@@ -15,10 +15,10 @@ func TestMapOrder(t *testing.T) {
 		}
 	}
 	type S struct {
-		X float64
+		X    float64
 		tags map[string]int
-		N *string
-		D bool `memo:"-"`
+		N    *string
+		D    bool `memo:"-"`
 	}
 	n := "x"
 	s := S{1, map[string]int{"a": 1}, &n, true}
