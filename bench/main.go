@@ -30,9 +30,11 @@ var benchmarks = []benchmark{
 	peersBenchmark,
 	inFlight,
 	decisions,
+	memoBenchmark,
 	memoryUse,
 	serveHelper,
 	memoryCaseHelper,
+	memoHelper,
 }
 
 func main() {
