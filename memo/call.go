@@ -166,8 +166,10 @@ func (w *wrapped[T, R]) get(ctx context.Context, arg T, refresh bool, kept *bool
 		}
 		return value.Read(e.Payload, reflect.ValueOf(&r).Elem(), e.Mapped)
 	}
+	fresh := false // there is no entry
 	hit := func() bool {
 		cause, _, _ := w.look(k, decode)
+		fresh = cause == Argument
 		if cause != Hit {
 			// What was decoded of a damaged one must not be seen.
 			r = *new(R)
@@ -260,7 +262,7 @@ func (w *wrapped[T, R]) get(ctx context.Context, arg T, refresh bool, kept *bool
 		c.log.Warn("memo: a file changed while the function ran; its result is not kept", "function", w.counted.name)
 		return r, k, nil
 	}
-	stored, err := w.keep(k, a, id, r, took)
+	stored, err := w.keep(k, a, id, r, took, fresh)
 	if kept != nil {
 		*kept = stored
 	}
@@ -272,7 +274,7 @@ func (w *wrapped[T, R]) get(ctx context.Context, arg T, refresh bool, kept *bool
 
 // keep stores a result. The error is one of encoding; what the disk does is a
 // warning.
-func (w *wrapped[T, R]) keep(k key.Key, a *argument, id identity, r R, took time.Duration) (bool, error) {
+func (w *wrapped[T, R]) keep(k key.Key, a *argument, id identity, r R, took time.Duration, fresh bool) (bool, error) {
 	payload, err := value.Append(nil, reflect.ValueOf(&r).Elem())
 	if err != nil {
 		return false, &ResultError{w.counted.name, err}
@@ -281,7 +283,7 @@ func (w *wrapped[T, R]) keep(k key.Key, a *argument, id identity, r R, took time
 	w.known.Do(func() { c.note(w.counted.name, id) })
 	err = c.store.Put(store.Head{
 		Key: k, Code: id.code, Function: w.counted.name, Args: describe(a.value), Level: id.level.String(), Took: took,
-	}, payload)
+	}, payload, fresh)
 	if err != nil {
 		c.log.Warn("memo: a result is not kept", "function", w.counted.name, "dir", c.dir, "err", err)
 		return false, nil
@@ -327,12 +329,5 @@ func (c *Cache) note(name string, id identity) {
 	}
 	r.Codes = slices.Insert(r.Codes, 0, codeRecord{code, id.level, c.now()})
 	r.Codes = r.Codes[:min(len(r.Codes), mostCodes)]
-	if id.parts != nil {
-		if b, err := json.Marshal(id.parts); err == nil {
-			_ = c.store.WriteRecord(recordName("c", id.code), b)
-		}
-	}
-	if b, err := json.Marshal(r); err == nil {
-		_ = c.store.WriteRecord(functionRecordName(name), b)
-	}
+	c.writeJSON(functionRecordName(name), r)
 }

@@ -198,12 +198,15 @@ func (c *Cache) difference(old codeRecord, id identity) ([]Change, string) {
 	case id.level == Build:
 		return nil, "the program was built anew"
 	}
-	var parts []code.Part
-	k, err := key.Parse(old.Code)
-	if err != nil || json.Unmarshal(c.store.ReadRecord(recordName("c", k)), &parts) != nil {
+	var before []code.Part
+	if k, err := key.Parse(old.Code); err == nil {
+		before = c.parts(k)
+	}
+	now := c.parts(id.code)
+	if before == nil || now == nil {
 		return nil, "what it was is not known any more"
 	}
-	changes := compare(parts, id.parts)
+	changes := compare(before, now)
 	if len(changes) == 0 {
 		return nil, "no declaration differs"
 	}
@@ -285,8 +288,8 @@ func (c *Cache) Functions() ([]Function, error) {
 		f := Function{Function: r.Function}
 		parts := make([][]code.Part, len(r.Codes))
 		for i, k := range r.Codes {
-			if id, err := key.Parse(k.Code); err == nil {
-				_ = json.Unmarshal(c.store.ReadRecord(recordName("c", id)), &parts[i])
+			if code, err := key.Parse(k.Code); err == nil {
+				parts[i] = c.parts(code)
 			}
 			f.Versions = append(f.Versions, CodeVersion{Code: k.Code, Level: k.Level, Since: k.Since})
 		}

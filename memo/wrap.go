@@ -49,7 +49,7 @@ func Wrap[T, R any](c *Cache, f func(ctx context.Context, arg T) (R, error), opt
 	}
 	w.counted.name = functionName(reflect.ValueOf(f))
 	w.err = w.check()
-	w.counted.identity = sync.OnceValues(func() (identity, error) { return identify(w.counted.name, &w.opts) })
+	w.counted.identity = sync.OnceValues(func() (identity, error) { return c.identify(w.counted.name, &w.opts) })
 	types := shape.Print(reflect.TypeFor[T]()) + " " + shape.Print(reflect.TypeFor[R]())
 	w.base = key.Of([]byte("memo 1"), []byte(w.counted.name), []byte(types))
 	if c.store != nil {

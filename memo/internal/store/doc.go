@@ -4,8 +4,8 @@
 //	CACHEDIR.TAG, .gitignore   for backup programs and git
 //	format                     "memo 1"
 //	lock                       one byte of it is locked for each key at work
-//	e/ab/cdef...               entries: 1024 directories by the first letters of the key
-//	f/, c/, n/                 small records beside: files seen, code, functions
+//	e/a/bcdef...               entries: 32 directories by the first letter of the key
+//	b/, c/, f/, n/             small records beside: binaries, code, files seen, functions
 //	log/0000000000000001       what was put and used, in order (see journal.go)
 //	tmp/                       files being written
 //

@@ -76,7 +76,7 @@ var (
 	ErrNotStore = errors.New("the directory is not empty and is no cache of memo; name an empty or a new one")
 )
 
-var folders = []string{"e", "f", "c", "n", "log", "tmp"}
+var folders = []string{"b", "c", "e", "f", "log", "n", "tmp"}
 
 // OpenDir opens the store in dir, making it if need be.
 func OpenDir(dir string, c Config) (*Store, error) {
@@ -96,7 +96,7 @@ func OpenDir(dir string, c Config) (*Store, error) {
 				return nil, errors.Join(err, fsys.Close())
 			}
 		}
-		f, err := fsys.(rooted).root.OpenFile("lock", os.O_CREATE|os.O_RDWR, fileMode)
+		f, err := fsys.(*rooted).root.OpenFile("lock", os.O_CREATE|os.O_RDWR, fileMode)
 		switch {
 		case err == nil:
 			if c.Locks, err = rangelock.New(f); err != nil {
@@ -212,9 +212,26 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.fs.Close())
 }
 
+// shardCount is the number of directories of entries. Directories of hundreds
+// of thousands of files are no burden for today's file systems, but making one
+// costs as much as ten entries: with 1024 of them the first thousand misses took
+// three times as long (ext4 puts each into a block group of its own).
+const shardCount = 32
+
+// entryName is "e/", the first of the key's letters, "/", the others.
 func entryName(k key.Key) string {
 	name := k.String()
-	return "e/" + name[:2] + "/" + name[2:]
+	return "e/" + name[:1] + "/" + name[1:]
+}
+
+// shardOf is the directory that an entry's name is in, by its place, and the
+// name there.
+func shardOf(name string) (i int, rest string, ok bool) {
+	if len(name) < len("e/a/") || name[:2] != "e/" || name[3] != '/' {
+		return 0, "", false
+	}
+	i = strings.IndexByte("abcdefghijklmnopqrstuvwxyz234567", name[2])
+	return i, name[len("e/a/"):], i >= 0
 }
 
 // warn says something once for each what.
@@ -417,12 +434,13 @@ func (s *Store) touch(k key.Key, now time.Time) {
 }
 
 // Put keeps an entry. Key, Code, Function, Args, Level and Took must be set;
-// payload is not changed.
-func (s *Store) Put(h Head, payload []byte) error {
+// payload is not changed. fresh says that there is none yet, as far as the
+// caller knows.
+func (s *Store) Put(h Head, payload []byte, fresh bool) error {
 	if !s.Writable() {
 		return nil
 	}
-	err := s.put(&h, payload)
+	err := s.put(&h, payload, fresh)
 	if err != nil {
 		s.count.failed.Add(1)
 		return fmt.Errorf("keep a result: %w", err)
@@ -431,7 +449,7 @@ func (s *Store) Put(h Head, payload []byte) error {
 	return nil
 }
 
-func (s *Store) put(h *Head, payload []byte) error {
+func (s *Store) put(h *Head, payload []byte, fresh bool) error {
 	now := s.c.Now()
 	h.Created, h.Size = now, int64(len(payload))
 	h.flags = 0
@@ -453,20 +471,23 @@ func (s *Store) put(h *Head, payload []byte) error {
 		b, payload = append(b, payload...), nil
 	}
 	rec.bytes = h.FileSize()
-	if old, err := s.fs.Stat(name); err == nil {
-		rec.items, rec.bytes = 0, rec.bytes-old.Size()
+	if !fresh {
+		if old, err := s.fs.Stat(name); err == nil {
+			rec.items, rec.bytes = 0, rec.bytes-old.Size()
+		}
 	}
 	temp := "tmp/" + strconv.FormatUint(rand.Uint64(), 36)
-	if err := s.writeTemp(temp, now, b, payload); err != nil {
+	var err error
+	if rec.time, err = s.writeTemp(temp, now, b, payload); err != nil {
 		_ = s.fs.Remove(temp)
 		return err
 	}
 	// The journal first: an entry that it does not know would never be
 	// trimmed, while one that is not there does no harm.
 	s.j.add(s, rec)
-	err := s.fs.Rename(temp, name)
+	err = s.fs.Rename(temp, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = s.fs.Mkdir(name[:len("e/ab")]); err == nil || errors.Is(err, fs.ErrExist) {
+		if err = s.fs.Mkdir(name[:len("e/a")]); err == nil || errors.Is(err, fs.ErrExist) {
 			err = s.fs.Rename(temp, name)
 		}
 	}
@@ -477,8 +498,12 @@ func (s *Store) put(h *Head, payload []byte) error {
 	return err
 }
 
-// writeTemp writes a file with a time of last use.
-func (s *Store) writeTemp(name string, now time.Time, parts ...[]byte) error {
+// clockGap is how far the file system's clock may be from ours before a file
+// gets our time.
+const clockGap = time.Minute
+
+// writeTemp writes a file and returns the time that it has.
+func (s *Store) writeTemp(name string, now time.Time, parts ...[]byte) (time.Time, error) {
 	f, err := s.fs.Create(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = s.fs.Mkdir("tmp"); err == nil || errors.Is(err, fs.ErrExist) {
@@ -486,7 +511,7 @@ func (s *Store) writeTemp(name string, now time.Time, parts ...[]byte) error {
 		}
 	}
 	if err != nil {
-		return err
+		return now, err
 	}
 	for _, p := range parts {
 		if len(p) > 0 && err == nil {
@@ -496,11 +521,14 @@ func (s *Store) writeTemp(name string, now time.Time, parts ...[]byte) error {
 	if err == nil && s.c.Sync {
 		err = f.Sync()
 	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = s.fs.Chtimes(name, now)
+	info, statErr := f.Stat()
+	if err = errors.Join(err, statErr, f.Close()); err != nil {
+		return now, err
 	}
-	return err
+	if gap := now.Sub(info.ModTime()); gap > clockGap || gap < -clockGap {
+		return now, s.fs.Chtimes(name, now)
+	}
+	return info.ModTime(), nil
 }
 
 // Delete removes the entry for k; ErrMissing if there is none.
@@ -571,7 +599,7 @@ func (s *Store) WriteRecord(name string, b []byte) error {
 // replace puts a whole file in place of another.
 func (s *Store) replace(name string, b []byte) error {
 	temp := "tmp/" + strconv.FormatUint(rand.Uint64(), 36)
-	err := s.writeTemp(temp, s.c.Now(), b)
+	_, err := s.writeTemp(temp, s.c.Now(), b)
 	if err == nil {
 		err = s.fs.Rename(temp, name)
 		if dir, _, ok := cutLast(name); ok && errors.Is(err, fs.ErrNotExist) {

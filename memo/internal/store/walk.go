@@ -82,8 +82,11 @@ func (s *Store) Verify(ctx context.Context) (v Verified, err error) {
 	return v, s.rebuild(whole)
 }
 
+// recordFolders hold the small records.
+var recordFolders = []string{"b", "c", "f", "n"}
+
 func (s *Store) sweepRecords() {
-	for _, dir := range []string{"f", "c", "n"} {
+	for _, dir := range recordFolders {
 		subs, err := s.fs.ReadDir(dir)
 		if err != nil {
 			continue
@@ -116,7 +119,7 @@ func (s *Store) Clear(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	for _, dir := range []string{"e", "f", "c", "n"} {
+	for _, dir := range append([]string{"e"}, recordFolders...) {
 		if err := s.clearDir(ctx, dir); err != nil {
 			return err
 		}
