@@ -159,6 +159,9 @@ func (j *journal) open(s *Store) error {
 	}
 	j.looked = s.c.Now()
 	j.catchUp(s)
+	if j.read == 0 {
+		j.lost = true // there is not even a head
+	}
 	return nil
 }
 

@@ -181,7 +181,7 @@ func Open(c Config) (*Store, error) {
 			s.off = true
 			c.Log.Warn("memo: the cache was written by a newer version and is not used; update this program, or name another directory", "format", v)
 			return s, nil
-		case bytes.HasPrefix(b, []byte("memo")) || len(bytes.Trim(b, "\x00\n ")) == 0:
+		case strings.HasPrefix(formatLine, string(b)) || len(bytes.Trim(b, "\x00")) == 0:
 			// Cut short: a power cut while the store was made.
 			if !c.ReadOnly {
 				if err := s.replace("format", []byte(formatLine)); err != nil {
