@@ -121,7 +121,7 @@ func measureMemo(ctx context.Context, o sectionOptions) (string, error) {
 		b.WriteString("**joblib did not run**: " + noPython + ".")
 	}
 	b.WriteString("\n\n| what | memo | joblib.Memory | joblib / memo | aim |\n|---|---:|---:|---:|---|\n")
-	for _, r := range rows {
+	for i, r := range rows {
 		if !o.wants(r.name) {
 			continue
 		}
@@ -130,7 +130,7 @@ func measureMemo(ctx context.Context, o sectionOptions) (string, error) {
 			if ctx.Err() != nil {
 				return "", context.Cause(ctx)
 			}
-			dir := filepath.Join(temp, fmt.Sprint("go", round))
+			dir := filepath.Join(temp, fmt.Sprintf("go-%d-%d", i, round))
 			runtime.GC()
 			d, err := r.run(ctx, dir)
 			if err != nil {
@@ -140,7 +140,7 @@ func measureMemo(ctx context.Context, o sectionOptions) (string, error) {
 			if py == nil || r.joblib == "" {
 				continue
 			}
-			dir = filepath.Join(temp, fmt.Sprint("py", round))
+			dir = filepath.Join(temp, fmt.Sprintf("py-%d-%d", i, round))
 			d, err = py.memo(ctx, append([]string{r.joblib}, r.args(dir)...)...)
 			if err != nil {
 				return "", fmt.Errorf("%s with joblib: %w", r.name, err)
