@@ -262,4 +262,3 @@ func TestKilledHolderFreesItsKey(t *testing.T) {
 		t.Error(err)
 	}
 }
-

@@ -146,13 +146,12 @@ func (w *wrapped[T, R]) check() error {
 // key returns the key of an argument's call, and the files in the argument.
 func (w *wrapped[T, R]) key(arg T, id identity) (key.Key, *argument, error) {
 	a := &argument{}
-	var v any = arg
+	// By way of pointers: so hidden fields can be reached, and the dynamic type
+	// of what Key returns counts.
+	a.value = reflect.ValueOf(&arg).Elem()
 	if w.keyOf != nil {
-		v = w.keyOf(arg)
-	}
-	a.value = reflect.ValueOf(v)
-	if w.keyOf == nil {
-		a.value = reflect.ValueOf(&arg).Elem() // its fields can be reached
+		v := w.keyOf(arg)
+		a.value = reflect.ValueOf(&v).Elem()
 	}
 	a.options = key.Options{Ignore: w.opts.ignore, SpecialType: fileType, Special: func(v reflect.Value) ([]byte, error) {
 		s, err := w.c.file(File(v.String()))

@@ -1,8 +1,8 @@
 // Package key turns a Go value into 160 bits: the same value into the same
 // bits in every process and on every machine.
 //
-// Values are written in a canonical form and hashed with BLAKE3 (over 4 GB/s
-// with AVX2). Maps are sorted; pointers are followed; nil and empty differ;
+// Values are written in a canonical form and hashed with BLAKE3; pieces of long
+// slices by all CPUs at once. Maps are sorted; pointers are followed; nil and empty differ;
 // all NaNs are one value; 0 and -0 are two, as a function can tell them apart;
 // a time is its instant and its zone, without the monotonic clock.
 package key
@@ -16,9 +16,11 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zeebo/blake3"
@@ -42,7 +44,7 @@ func (k Key) String() string { return letters.EncodeToString(k[:]) }
 func Parse(s string) (Key, error) {
 	var k Key
 	b, err := letters.DecodeString(s)
-	if err != nil || len(b) != Size {
+	if err != nil || len(b) != Size || len(s) != letters.EncodedLen(Size) {
 		return k, fmt.Errorf("%q is not a key: a key has 32 of the letters a to z and the digits 2 to 7", s)
 	}
 	copy(k[:], b)
@@ -170,12 +172,43 @@ func (e *encoder) bytes(b []byte) {
 	e.length(len(b))
 	if len(b) > fullBuffer {
 		e.flush()
-		_, _ = e.hash.Write(b)
+		e.long(b, 0)
 		return
 	}
 	e.buf = append(e.buf, b...)
 	if len(e.buf) > fullBuffer {
 		e.flush()
+	}
+}
+
+// piece is what of a long slice is hashed by itself, so that all CPUs can take
+// part. It is part of the format.
+const piece = 4 << 20
+
+// long hashes bytes that are numbers of a float width, or 0. The buffer must be
+// empty.
+func (e *encoder) long(b []byte, float int) {
+	if len(b) <= piece {
+		numbersInto(e.hash, b, float)
+		return
+	}
+	sums := make([][32]byte, (len(b)+piece-1)/piece)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(len(sums), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			h := hashers.Get().(*blake3.Hasher)
+			defer hashers.Put(h)
+			for i := int(next.Add(1)) - 1; i < len(sums); i = int(next.Add(1)) - 1 {
+				h.Reset()
+				numbersInto(h, b[i*piece:min(len(b), (i+1)*piece)], float)
+				h.Sum(sums[i][:0])
+			}
+		})
+	}
+	wg.Wait()
+	for i := range sums {
+		_, _ = e.hash.Write(sums[i][:])
 	}
 }
 
@@ -251,7 +284,7 @@ func (e *encoder) value(v reflect.Value) error {
 		e.length(len(s))
 		if len(s) > fullBuffer {
 			e.flush()
-			_, _ = e.hash.WriteString(s)
+			e.long(raw.String(s), 0)
 			return nil
 		}
 		e.buf = append(e.buf, s...)
@@ -344,8 +377,20 @@ func (e *encoder) slice(v reflect.Value) error {
 	}
 	e.tag('l')
 	e.length(v.Len())
-	if raw.Plain(v.Type().Elem()) && !hasSpecial(v.Type().Elem(), e.o) {
-		e.numbers(v)
+	if w := raw.Width(v.Type().Elem().Kind()); w > 0 && !hasSpecial(v.Type().Elem(), e.o) {
+		e.tag(byte(w))
+		e.flush()
+		if raw.Plain(v.Type().Elem()) {
+			e.numbers(v)
+			return nil
+		}
+		// One by one into the same bytes.
+		for i := range v.Len() {
+			e.number(v.Index(i), w)
+		}
+		b := e.buf
+		e.buf = e.buf[:0]
+		e.long(b, 0)
 		return nil
 	}
 	if v.Len() == 0 {
@@ -360,8 +405,7 @@ func (e *encoder) slice(v reflect.Value) error {
 
 func hasSpecial(t reflect.Type, o Options) bool { return t == o.SpecialType }
 
-// elements writes what a slice or an array holds, in the form that numbers
-// has on machines where it can.
+// elements writes what a slice or an array holds.
 func (e *encoder) elements(v reflect.Value) error {
 	elem := v.Type().Elem()
 	if w := raw.Width(elem.Kind()); w > 0 && !hasSpecial(elem, e.o) {
@@ -406,38 +450,44 @@ func (e *encoder) number(v reflect.Value, w int) {
 	e.buf = append(e.buf, b[:w]...)
 }
 
-// numbers writes a slice of numbers straight from memory.
+// numbers writes a slice of plain numbers straight from memory. The buffer must
+// be empty.
 func (e *encoder) numbers(v reflect.Value) {
 	b := raw.Bytes(v)
 	kind := v.Type().Elem().Kind()
-	e.tag(byte(raw.Width(kind)))
-	e.flush()
-	wide := kind == reflect.Float64 || kind == reflect.Complex128
-	narrow := kind == reflect.Float32 || kind == reflect.Complex64
-	if !wide && !narrow {
-		_, _ = e.hash.Write(b)
+	switch kind {
+	case reflect.Float64, reflect.Complex128:
+		e.long(b, 8)
+	case reflect.Float32, reflect.Complex64:
+		e.long(b, 4)
+	default:
+		e.long(b, 0)
+	}
+}
+
+// numbersInto hashes numbers with all NaNs made one.
+func numbersInto(h *blake3.Hasher, b []byte, float int) {
+	if float == 0 {
+		_, _ = h.Write(b)
 		return
 	}
 	for len(b) > 0 {
 		part := b[:min(chunk, len(b))]
 		b = b[len(part):]
-		if wide && hasNaN(raw.Floats64(part)) {
-			e.buf = append(e.buf[:0], part...)
-			for i := 0; i < len(e.buf); i += 8 {
-				f := math.Float64frombits(binary.LittleEndian.Uint64(e.buf[i:]))
-				binary.LittleEndian.PutUint64(e.buf[i:], bits64(f))
+		if float == 8 && hasNaN(raw.Floats64(part)) {
+			part = bytes.Clone(part)
+			for i := 0; i < len(part); i += 8 {
+				f := math.Float64frombits(binary.LittleEndian.Uint64(part[i:]))
+				binary.LittleEndian.PutUint64(part[i:], bits64(f))
 			}
-			part = e.buf
-		} else if narrow && hasNaN(raw.Floats32(part)) {
-			e.buf = append(e.buf[:0], part...)
-			for i := 0; i < len(e.buf); i += 4 {
-				f := math.Float32frombits(binary.LittleEndian.Uint32(e.buf[i:]))
-				binary.LittleEndian.PutUint32(e.buf[i:], bits32(f))
+		} else if float == 4 && hasNaN(raw.Floats32(part)) {
+			part = bytes.Clone(part)
+			for i := 0; i < len(part); i += 4 {
+				f := math.Float32frombits(binary.LittleEndian.Uint32(part[i:]))
+				binary.LittleEndian.PutUint32(part[i:], bits32(f))
 			}
-			part = e.buf
 		}
-		_, _ = e.hash.Write(part)
-		e.buf = e.buf[:0]
+		_, _ = h.Write(part)
 	}
 }
 

@@ -45,6 +45,9 @@ func Bytes(slice reflect.Value) []byte {
 	return unsafe.Slice((*byte)(slice.UnsafePointer()), n)
 }
 
+// String is the memory of a string, which must not be written to.
+func String(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
 // Floats64 is b as numbers of 64 bits, without a copy. Its length must be a
 // multiple of 8, and b must lie on a multiple of 8.
 func Floats64(b []byte) []float64 {

@@ -84,13 +84,15 @@ func look(t reflect.Type) *Info {
 	// The standard library's types with hidden fields are its own affair: a
 	// mutex, an open file. Their marshalers tell all that counts. Those of other
 	// packages may leave something out, so there the fields themselves count.
-	if hidden && standard(t.PkgPath()) {
+	if standard(t.PkgPath()) {
 		p := reflect.PointerTo(t)
 		switch {
 		case p.Implements(binaryMarshal) && p.Implements(binaryUnmarshal):
 			return &Info{Way: Binary}
 		case p.Implements(textMarshal) && p.Implements(textUnmarshal):
 			return &Info{Way: Text}
+		case !hidden:
+			return i
 		}
 		return &Info{Way: Refused, Why: "a type of the standard library whose fields are hidden"}
 	}
