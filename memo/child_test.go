@@ -120,7 +120,7 @@ func forever(ctx context.Context, n int) (int, error) {
 		return n, nil
 	}
 	fmt.Println("begun")
-	<-ctx.Done()
+	time.Sleep(time.Hour) // it is killed
 	return 0, ctx.Err()
 }
 

@@ -18,7 +18,6 @@ type options struct {
 	validate  func(Meta) bool
 	expires   time.Duration
 	key       any // func(T) any
-	err       error
 }
 
 // Version makes s stand for the function's code, in place of its sources or

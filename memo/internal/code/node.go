@@ -113,7 +113,6 @@ type analysis struct {
 // local tells whether a name stands for something declared within a
 // declaration. The parser has resolved names file by file.
 func (a *analysis) local(id *ast.Ident) bool {
-	//lint:ignore SA1019 go/types, its successor, needs the sources of all dependencies
 	return id.Obj != nil && a.n.file.ast.Scope.Lookup(id.Name) != id.Obj
 }
 
@@ -219,7 +218,6 @@ func unparen(e ast.Expr) ast.Expr { return ast.Unparen(e) }
 func (a *analysis) declared(id *ast.Ident) {
 	if a.local(id) {
 		a.locals[id.Pos()] = id
-		//lint:ignore SA1019 as above
 		if id.Obj.Kind == ast.Typ {
 			a.keep[id.Pos()] = true // %T prints it
 		}
@@ -366,7 +364,6 @@ func (a *analysis) function(e ast.Expr) bool {
 // literal tells whether a local name is bound to a function literal, so that
 // what it stands for is in here.
 func (a *analysis) literal(id *ast.Ident) bool {
-	//lint:ignore SA1019 as above
 	decl, kind := id.Obj.Decl, id.Obj.Kind
 	if kind == ast.Typ {
 		return true
@@ -374,7 +371,6 @@ func (a *analysis) literal(id *ast.Ident) bool {
 	find := func(names []ast.Expr, values []ast.Expr) bool {
 		for i, n := range names {
 			x, ok := n.(*ast.Ident)
-			//lint:ignore SA1019 as above
 			if ok && x.Obj == id.Obj && len(values) == len(names) {
 				_, ok := unparen(values[i]).(*ast.FuncLit)
 				return ok
@@ -552,7 +548,6 @@ func (a *analysis) hash() key.Key {
 			if a.keep[at] {
 				out = append(append(out, 1), lit...)
 			}
-			//lint:ignore SA1019 as above
 			number, ok := numbers[id.Obj]
 			if !ok {
 				number = len(numbers)

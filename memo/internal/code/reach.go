@@ -199,9 +199,7 @@ type walk struct {
 	shallow map[*node]bool // counts by itself, not with what it reaches
 	packs   map[*pack]bool
 	args    map[int]bool // numbers of arguments of calls of function values
-	names   map[string]bool
 	deps    bool // another module is reached
-	local   []string
 	files   map[string]key.Key
 	gaps    []string
 }

@@ -40,6 +40,7 @@ type trimmer struct {
 	stopped bool
 	puts    int
 	checked time.Time
+	aged    time.Time // when old entries were looked for
 }
 
 // checkEvery and checkPuts say how often a process that puts entries looks at
@@ -54,7 +55,7 @@ func (s *Store) limit() {
 	if s.c.MaxBytes == 0 && s.c.MaxItems == 0 && s.c.MaxAge == 0 {
 		if s.j.tooLong() {
 			s.background(func(context.Context) {
-				if unlock, err := s.lockMaintenance(nil); err == nil && unlock != nil {
+				if unlock, err := s.tryMaintenance(); err == nil && unlock != nil {
 					_ = s.j.rotate(s)
 					unlock()
 				}
@@ -77,10 +78,12 @@ func (s *Store) limit() {
 	}
 	items, bytes := s.j.totals(s)
 	over := s.c.MaxBytes > 0 && bytes > s.c.MaxBytes || s.c.MaxItems > 0 && items > s.c.MaxItems
-	if !over && s.c.MaxAge > 0 {
-		// Age alone is looked at rarely.
+	if s.c.MaxAge > 0 {
+		// For age alone there is no hurry: what is too old is a miss anyway.
 		t.mu.Lock()
-		over = t.puts == 0 && now.UnixNano()%16 == 0
+		if since := now.Sub(t.aged); since > min(s.c.MaxAge/4, time.Hour) || since < 0 {
+			t.aged, over = now, true
+		}
 		t.mu.Unlock()
 	}
 	if over || s.j.lost || s.j.tooLong() {
@@ -152,17 +155,22 @@ func (t *trimmer) stop() {
 	}
 }
 
-// lockMaintenance takes the maintenance lock: at once or, with a context, when
-// it is free. Without locks it is never free to one's self, but taken anyway.
+// lockMaintenance takes the maintenance lock when it is free.
 func (s *Store) lockMaintenance(ctx context.Context) (unlock func(), err error) {
-	ok, unlock, err := s.tryLock(maintenance)
-	if ok || err != nil {
+	unlock, err = s.tryMaintenance()
+	if unlock != nil || err != nil {
 		return unlock, err
 	}
-	if ctx == nil {
-		return nil, nil
-	}
 	return s.wait(ctx, maintenance, nil)
+}
+
+// tryMaintenance takes it if it is free now, and else returns nil.
+func (s *Store) tryMaintenance() (unlock func(), err error) {
+	ok, unlock, err := s.tryLock(maintenance)
+	if !ok {
+		return nil, err
+	}
+	return unlock, err
 }
 
 // Trim removes the least recently used entries until the limits hold. It waits
@@ -176,11 +184,10 @@ func (s *Store) Trim(ctx context.Context, l Limits) (Trimmed, error) {
 }
 
 func (s *Store) trimTo(ctx context.Context, l Limits, wait bool) (t Trimmed, err error) {
-	lockCtx := ctx
-	if !wait {
-		lockCtx = nil
+	unlock, err := s.tryMaintenance()
+	if wait && err == nil && unlock == nil {
+		unlock, err = s.lockMaintenance(ctx)
 	}
-	unlock, err := s.lockMaintenance(lockCtx)
 	if err != nil || unlock == nil {
 		return t, err
 	}
