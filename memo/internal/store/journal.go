@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -139,19 +140,16 @@ func (j *journal) open(s *Store) error {
 	if err != nil {
 		return err
 	}
-	if len(list) > 0 {
-		j.seq = list[len(list)-1]
-	} else {
+	if len(list) == 0 && s.c.ReadOnly {
 		j.seq = 1
-		j.lost = s.hasEntries()
-		if s.c.ReadOnly {
-			return nil
-		}
-		first := record{kind: head, time: s.c.Now()}.append(nil)
-		if err := writeFile(s.fs, segmentName(1), first); err != nil {
+		return nil
+	}
+	if len(list) == 0 {
+		if list, err = j.begin(s); err != nil {
 			return err
 		}
 	}
+	j.seq = list[len(list)-1]
 	if !s.c.ReadOnly {
 		if j.f, err = s.fs.Append(segmentName(j.seq)); err != nil {
 			return err
@@ -163,6 +161,21 @@ func (j *journal) open(s *Store) error {
 		j.lost = true // there is not even a head
 	}
 	return nil
+}
+
+// begin makes the first segment, unless another process does.
+func (j *journal) begin(s *Store) ([]uint64, error) {
+	unlock, err := s.lockMaintenance(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	list, err := s.segments()
+	if err != nil || len(list) > 0 {
+		return list, err
+	}
+	j.lost = s.hasEntries()
+	return []uint64{1}, s.replace(segmentName(1), record{kind: head, time: s.c.Now()}.append(nil))
 }
 
 // hasEntries tells whether there is an entry, or a directory for one.
