@@ -199,7 +199,7 @@ type walk struct {
 	shallow map[*node]bool // counts by itself, not with what it reaches
 	packs   map[*pack]bool
 	args    map[int]bool // numbers of arguments of calls of function values
-	deps    bool // another module is reached
+	deps    bool         // another module is reached
 	files   map[string]key.Key
 	gaps    []string
 }

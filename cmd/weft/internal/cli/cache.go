@@ -268,7 +268,9 @@ func (t *cacheStats) run(s *session) int {
 			slices.Sort(f.Levels)
 			out.Functions = append(out.Functions, *f)
 		}
-		slices.SortFunc(out.Functions, func(a, b functionTotals) int { return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Function, b.Function)) })
+		slices.SortFunc(out.Functions, func(a, b functionTotals) int {
+			return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.Function, b.Function))
+		})
 		return out, nil
 	}, func(w io.Writer, out cacheTotals) {
 		fmt.Fprintf(w, "%d entries, %s\n", out.Items, bytesText(out.Bytes))

@@ -67,7 +67,7 @@ func TestWholeTour(t *testing.T) {
 		"5 stops",
 		"20 files, 0 MB; the hash of all hashes begins with",
 		"15 files: 3 packages, 28 functions, 70 lines; of the files 1 do not parse (test data); the same both ways",
-		"10 files, 18 functions; 10 from the cache",
+		"10 files, 20 functions; 10 from the cache",
 		"after an edit of one file, Why says file: the content of edited.go has changed",
 		"1000 numbers, their exclusive or is",
 		"20 answers, which add up to 2470; the plain loop did 3 of them, with the same results",
