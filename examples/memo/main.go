@@ -7,7 +7,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"path/filepath"
@@ -32,38 +34,44 @@ func countWords(_ context.Context, name memo.File) (map[string]int, error) {
 	return counts, words.Err()
 }
 
-func main() {
-	dir, err := os.UserCacheDir()
+// run counts the words of files with a cache in dir.
+func run(ctx context.Context, out io.Writer, dir string, names []string) (err error) {
+	cache, err := memo.Open(dir, memo.Config{MaxBytes: 100 << 20})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	cache, err := memo.Open(filepath.Join(dir, "weft-example-memo"), memo.Config{MaxBytes: 100 << 20})
-	if err != nil {
-		log.Fatal(err)
-	}
+	defer func() { err = errors.Join(err, cache.Close()) }()
 	// Version, because this function is short and will not change; without it,
 	// each build of this program begins anew.
 	count := memo.Wrap(cache, countWords, memo.Version("1"))
 
 	var files []memo.File
-	for _, name := range os.Args[1:] {
+	for _, name := range names {
 		files = append(files, memo.File(name))
 		why, err := count.Why(memo.File(name))
 		if err != nil {
-			log.Fatal(err)
+			return err
 		}
-		fmt.Printf("%s: %s %s\n", name, why.Cause, why.Detail)
+		fmt.Fprintln(out, filepath.Base(name), why.Cause, why.Detail)
 	}
-	counts, err := weft.Map(context.Background(), files, count)
+	counts, err := weft.Map(ctx, files, count)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	for i, c := range counts {
-		fmt.Printf("%s: %d different words\n", files[i], len(c))
+		fmt.Fprintf(out, "%s: %d different words\n", filepath.Base(names[i]), len(c))
 	}
 	s := cache.Stats()
-	fmt.Printf("%d hits, %d misses; the cache in %s has %d entries\n", s.Hits, s.Misses, cache.Dir(), s.Items)
-	if err := cache.Close(); err != nil {
+	fmt.Fprintf(out, "%d hits, %d misses\n", s.Hits, s.Misses)
+	return nil
+}
+
+func main() {
+	dir, err := os.UserCacheDir()
+	if err == nil {
+		err = run(context.Background(), os.Stdout, filepath.Join(dir, "weft-example-memo"), os.Args[1:])
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }

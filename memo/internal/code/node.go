@@ -6,6 +6,7 @@ import (
 	"go/scanner"
 	"go/token"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/weft-go/weft/memo/internal/key"
@@ -50,6 +51,7 @@ type ref struct {
 	name  string
 	value bool // mentioned, not called
 	write bool // perhaps changed
+	args  int  // of the call
 	maybe bool // may be the name of a field as well
 }
 
@@ -108,6 +110,8 @@ type analysis struct {
 	locals map[token.Pos]*ast.Ident
 	// keep holds places where a name counts all the same.
 	keep map[token.Pos]bool
+	// params are the type parameters of a method.
+	params []string
 }
 
 // local tells whether a name stands for something declared within a
@@ -121,7 +125,7 @@ func (a *analysis) visit(e ast.Node) {
 	ast.Inspect(e, func(x ast.Node) bool {
 		switch x := x.(type) {
 		case *ast.Ident:
-			a.ident(x, false, false)
+			a.ident(x, false)
 		case *ast.SelectorExpr:
 			a.selector(x, anyArgs, false)
 			return false
@@ -179,7 +183,8 @@ func (a *analysis) visit(e ast.Node) {
 			a.visit(x.Type)
 			return false
 		case *ast.FuncDecl:
-			if x.Recv != nil {
+			if x.Recv != nil && len(x.Recv.List) > 0 {
+				a.receiver(x.Recv.List[0].Type)
 				a.visit(x.Recv)
 			}
 			a.visit(x.Type)
@@ -212,6 +217,26 @@ func (a *analysis) visit(e ast.Node) {
 	})
 }
 
+// receiver notes the names that a receiver's type has for its parameters, which
+// the parser does not resolve.
+func (a *analysis) receiver(t ast.Expr) {
+	if p, ok := t.(*ast.StarExpr); ok {
+		t = p.X
+	}
+	var names []ast.Expr
+	switch t := unparen(t).(type) {
+	case *ast.IndexExpr:
+		names = []ast.Expr{t.Index}
+	case *ast.IndexListExpr:
+		names = t.Indices
+	}
+	for _, n := range names {
+		if id, ok := n.(*ast.Ident); ok {
+			a.params = append(a.params, id.Name)
+		}
+	}
+}
+
 func unparen(e ast.Expr) ast.Expr { return ast.Unparen(e) }
 
 // declared notes a name where it is declared.
@@ -225,15 +250,15 @@ func (a *analysis) declared(id *ast.Ident) {
 }
 
 // ident notes a mention of a name by itself.
-func (a *analysis) ident(id *ast.Ident, called, written bool) {
-	if id.Name == "_" {
+func (a *analysis) ident(id *ast.Ident, written bool) {
+	if id.Name == "_" || slices.Contains(a.params, id.Name) {
 		return
 	}
 	if a.local(id) {
 		a.declared(id)
 		return
 	}
-	a.n.refs = append(a.n.refs, ref{name: id.Name, value: !called, write: written})
+	a.n.refs = append(a.n.refs, ref{name: id.Name, value: true, write: written})
 }
 
 // importOf is the import that x stands for in x.Sel, if it is one.
@@ -257,7 +282,7 @@ const unknownImport = "?"
 
 // nameOf is the name of a package, as far as is known.
 func (p *Program) nameOf(pkg string) string {
-	if k := p.packs[pkg]; k != nil {
+	if k := p.packs[pkg]; k != nil && k.name != "" {
 		return k.name
 	}
 	return guess(pkg)
@@ -279,7 +304,7 @@ func guess(p string) string {
 func (a *analysis) selector(x *ast.SelectorExpr, args int, called bool) {
 	a.keep[x.Sel.Pos()] = true
 	if pkg, ok := a.importOf(x.X); ok {
-		a.n.refs = append(a.n.refs, ref{pkg: pkg, name: x.Sel.Name, value: !called})
+		a.n.refs = append(a.n.refs, ref{pkg: pkg, name: x.Sel.Name, value: !called, args: args})
 		return
 	}
 	a.n.selects = append(a.n.selects, selection{x.Sel.Name, args})
@@ -294,7 +319,7 @@ func (a *analysis) call(c *ast.CallExpr) {
 	fun := unparen(c.Fun)
 	switch x := fun.(type) {
 	case *ast.IndexExpr:
-		if a.function(x.X) {
+		if a.function(x.X) && !a.variable(x.X) {
 			a.visit(x.Index)
 			fun = unparen(x.X)
 		}
@@ -321,7 +346,9 @@ func (a *analysis) call(c *ast.CallExpr) {
 			ours = !a.literal(f)
 			break
 		}
-		a.ident(f, true, false)
+		if !slices.Contains(a.params, f.Name) {
+			a.n.refs = append(a.n.refs, ref{name: f.Name, args: n})
+		}
 	case *ast.SelectorExpr:
 		pkg, ok := a.importOf(f.X)
 		if ok && pkg == memoPackage && f.Sel.Name == "Source" {
@@ -359,6 +386,16 @@ func (a *analysis) function(e ast.Expr) bool {
 		return ok
 	}
 	return false
+}
+
+// variable tells whether an expression is a variable of this package.
+func (a *analysis) variable(e ast.Expr) bool {
+	id, ok := unparen(e).(*ast.Ident)
+	if !ok || a.local(id) {
+		return false
+	}
+	n := a.n.pack.lookup(a.n.file, id.Name)
+	return n != nil && n.kind == varNode
 }
 
 // literal tells whether a local name is bound to a function literal, so that
@@ -418,7 +455,7 @@ func (a *analysis) written(e ast.Expr) {
 			e = x.X
 		case *ast.Ident:
 			if !a.local(x) {
-				a.ident(x, false, true)
+				a.ident(x, true)
 			}
 			return
 		default:

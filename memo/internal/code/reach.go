@@ -322,7 +322,7 @@ func (w *walk) follow(n *node, r ref) {
 	for _, t := range to {
 		w.add(t)
 		if !r.value && t.kind == varNode {
-			w.args[anyArgs] = true // a function in a variable is called
+			w.args[r.args] = true // a function in a variable is called
 		}
 	}
 	switch {
@@ -330,7 +330,7 @@ func (w *walk) follow(n *node, r ref) {
 		// Whatever this file imports under a name that its path does not tell.
 		for _, im := range n.file.imports {
 			if im.name == "" || im.name == "." {
-				if w.p.packs[im.path] == nil {
+				if k := w.p.packs[im.path]; k == nil || k.name == "" {
 					w.mention(im.path)
 				}
 			}
