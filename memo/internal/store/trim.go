@@ -50,25 +50,16 @@ const (
 	checkPuts  = 64
 )
 
-// limit starts the trimmer if the bounds are passed.
+// limit looks at the totals now and then, and starts the trimmer if the bounds
+// are passed, or a new segment of the journal is due.
 func (s *Store) limit() {
-	if s.c.MaxBytes == 0 && s.c.MaxItems == 0 && s.c.MaxAge == 0 {
-		if s.j.tooLong() {
-			s.background(func(context.Context) {
-				if unlock, err := s.tryMaintenance(); err == nil && unlock != nil {
-					_ = s.j.rotate(s)
-					unlock()
-				}
-			})
-		}
-		return
-	}
 	t := &s.trim
 	now := s.c.Now()
 	t.mu.Lock()
 	t.puts++
 	small := s.c.MaxItems > 0 && s.c.MaxItems < 100*checkPuts
-	due := small || t.puts >= checkPuts || now.Sub(t.checked) >= checkEvery || now.Before(t.checked)
+	bounded := s.c.MaxBytes > 0 || s.c.MaxItems > 0 || s.c.MaxAge > 0
+	due := small || t.puts >= checkPuts || bounded && (now.Sub(t.checked) >= checkEvery || now.Before(t.checked))
 	if due {
 		t.puts, t.checked = 0, now
 	}
@@ -86,11 +77,21 @@ func (s *Store) limit() {
 		}
 		t.mu.Unlock()
 	}
-	if over || s.j.lost || s.j.tooLong() {
+	switch lost, long := s.j.state(); {
+	case over || bounded && lost:
 		s.background(func(ctx context.Context) {
 			l := Limits{MaxBytes: less(s.c.MaxBytes), MaxItems: less(s.c.MaxItems), MaxAge: s.c.MaxAge}
 			if _, err := s.trimTo(ctx, l, false); err != nil && ctx.Err() == nil {
 				s.warn("trim", "the cache can't be trimmed; it may grow past its bounds", "err", err)
+			}
+		})
+	case long:
+		s.background(func(context.Context) {
+			if unlock, err := s.tryMaintenance(); err == nil && unlock != nil {
+				if _, long := s.j.state(); long {
+					_ = s.j.rotate(s) // else it is tried again
+				}
+				unlock()
 			}
 		})
 	}
@@ -103,10 +104,12 @@ func less(n int64) int64 {
 	return max(1, n-n*room/100)
 }
 
-func (j *journal) tooLong() bool {
+// state tells whether the journal has lost its totals, and whether its last
+// segment is full.
+func (j *journal) state() (lost, long bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.read > segmentSize || j.lost
+	return j.lost, j.read > segmentSize
 }
 
 // background runs f unless something runs already.
@@ -193,7 +196,7 @@ func (s *Store) trimTo(ctx context.Context, l Limits, wait bool) (t Trimmed, err
 	}
 	defer unlock()
 	s.sweepTemp()
-	if s.j.lost {
+	if lost, _ := s.j.state(); lost {
 		if err := s.rebuildAll(ctx); err != nil {
 			return t, err
 		}
@@ -220,7 +223,7 @@ func (s *Store) trimJournal(ctx context.Context, l Limits) (t Trimmed, short boo
 		return l.MaxBytes > 0 && bytes-t.Bytes > l.MaxBytes || l.MaxItems > 0 && items-t.Items > l.MaxItems
 	}
 	old := func(r record) bool { return l.MaxAge > 0 && now.Sub(r.time) > l.MaxAge }
-	if !over() && l.MaxAge == 0 && !s.j.tooLong() {
+	if !over() && l.MaxAge == 0 {
 		return t, false, nil
 	}
 	// What is trimmed must not be in the segment that others add to.
