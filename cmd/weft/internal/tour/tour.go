@@ -46,12 +46,13 @@ type Config struct {
 // sizes is how much work the stops do that make up their input.
 type sizes struct {
 	tiny     int
+	cached   int // files that are parsed from the cache
 	requests int
 	sample   int // requests that the plain loop makes
 	latency  time.Duration
 }
 
-var fullSize = sizes{tiny: 1_000_000, requests: 2000, sample: 50, latency: 20 * time.Millisecond}
+var fullSize = sizes{tiny: 1_000_000, cached: 1000, requests: 2000, sample: 50, latency: 20 * time.Millisecond}
 
 // stop is one kind of work. To add one, write its run function and add a line
 // to stops.
@@ -64,7 +65,7 @@ type stop struct {
 }
 
 // stops is the tour.
-var stops = []stop{hashStop, parseStop, tinyStop, httpStop}
+var stops = []stop{hashStop, parseStop, cacheStop, tinyStop, httpStop}
 
 const (
 	leastWidth   = 80
