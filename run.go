@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -237,6 +238,7 @@ func (r *run) plainLoop(ctx context.Context) {
 			break
 		}
 		r.est.Add(w.ran, took)
+		r.watchMemory(now)
 		if r.cfg.chunk == 0 {
 			block = nextBlock(block, w.ran, took)
 		}
@@ -312,9 +314,20 @@ func (r *run) outcome(ctx context.Context) error {
 func (r *run) joined(why error) itemErrors {
 	es := r.failures
 	if why != nil && r.n > 0 {
-		for _, gap := range r.gaps() {
+		gaps := r.gaps()
+		n := 0
+		for _, gap := range gaps {
+			n += gap.hi - gap.lo
+		}
+		// Nearly all of ten million items, perhaps: one error for all, and
+		// their places in one piece.
+		notRun := fmt.Errorf("not run: %w", why)
+		places := make([]ItemError, 0, n)
+		es = slices.Grow(es, n)
+		for _, gap := range gaps {
 			for i := gap.lo; i < gap.hi; i++ {
-				es = append(es, &ItemError{Index: i, Err: fmt.Errorf("not run: %w", why)})
+				places = append(places, ItemError{Index: i, Err: notRun})
+				es = append(es, &places[len(places)-1])
 			}
 		}
 	}
