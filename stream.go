@@ -351,6 +351,7 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 				break
 			}
 			begin := r.now()
+			w.base.Store(int64(i))
 			v, err := s.one(w.slot, w, i, x)
 			took := r.now() - begin
 			r.est.Add(1, took)
@@ -364,6 +365,10 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 			if !yield(v, err) {
 				failure = nil
 				return
+			}
+			if r.watchMemory(begin + took); r.memory.failed != nil {
+				failure = r.memory.failed
+				break
 			}
 			reading = true
 		}
