@@ -67,22 +67,30 @@ func TestGoexitHandsThePilotOver(t *testing.T) {
 // Cancelled early, nearly all of a large input has not run. To say so of each
 // item must not take longer than a cancel may.
 func TestNotRunCostsLittle(t *testing.T) {
-	r := &run{n: 100_000, spans: []span{{10, 20}}}
+	r := &run{n: 100_000, spans: []span{{10, 20}, {50, 60}}, failures: itemErrors{{55, errLate}, {15, errLate}}}
 	var es itemErrors
 	allocations := testing.AllocsPerRun(1, func() { es = r.joined(context.Canceled) })
 	if allocations > 20 {
 		t.Errorf("%v allocations for %d items", allocations, r.n)
 	}
-	if len(es) != r.n-10 {
-		t.Fatalf("%d failures", len(es))
+	at := 0
+	for i := range r.n {
+		ran := i >= 10 && i < 20 || i >= 50 && i < 60
+		why := context.Canceled
+		switch {
+		case i == 15 || i == 55:
+			why = errLate
+		case ran:
+			continue
+		}
+		if at >= len(es) || es[at].Index != i || !errors.Is(es[at], why) {
+			t.Fatalf("item %d is not the failure at place %d", i, at)
+		}
+		at++
 	}
-	for i, e := range es {
-		want := i
-		if i >= 10 {
-			want += 10
-		}
-		if e.Index != want || !errors.Is(e, context.Canceled) {
-			t.Fatalf("failure %d is %v", i, e)
-		}
+	if at != len(es) {
+		t.Errorf("%d failures, want %d", len(es), at)
 	}
 }
+
+var errLate = errors.New("too late")
