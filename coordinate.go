@@ -29,7 +29,7 @@ func (r *run) coordinate(ctx context.Context, begin func()) {
 	r.every.Store(int64(firstLook))
 	var look <-chan time.Time
 	var timer *time.Timer
-	if r.n != 1 {
+	if r.n != 1 || r.memory.explicit { // of a single item only the memory is to be watched
 		timer = time.NewTimer(firstLook)
 		defer timer.Stop()
 		look = timer.C

@@ -240,6 +240,7 @@ func (r *run) plainLoop(ctx context.Context) {
 			break
 		}
 		r.est.Add(w.ran, took)
+		r.watchMemory(now)
 		if r.cfg.chunk == 0 {
 			block = nextBlock(block, w.ran, took)
 		}
@@ -317,16 +318,31 @@ func (r *run) outcome(ctx context.Context) error {
 // joined returns all failures in input order. Items that did not run because
 // of why are among them.
 func (r *run) joined(why error) itemErrors {
-	es := r.failures
-	if why != nil && r.n > 0 {
-		for _, gap := range r.gaps() {
-			for i := gap.lo; i < gap.hi; i++ {
-				es = append(es, &ItemError{Index: i, Err: fmt.Errorf("not run: %w", why)})
-			}
+	failed := r.failures
+	sortErrors(failed)
+	if why == nil || r.n <= 0 {
+		return failed
+	}
+	gaps := r.gaps()
+	n := 0
+	for _, gap := range gaps {
+		n += gap.hi - gap.lo
+	}
+	// Nearly all of ten million items, perhaps: one error for all, their places
+	// in one piece, and what is in order already is not sorted again.
+	notRun := fmt.Errorf("not run: %w", why)
+	places := make([]ItemError, 0, n)
+	es := make(itemErrors, 0, len(failed)+n)
+	for _, gap := range gaps {
+		for len(failed) > 0 && failed[0].Index < gap.lo {
+			es, failed = append(es, failed[0]), failed[1:]
+		}
+		for i := gap.lo; i < gap.hi; i++ {
+			places = append(places, ItemError{Index: i, Err: notRun})
+			es = append(es, &places[len(places)-1])
 		}
 	}
-	sortErrors(es)
-	return es
+	return append(es, failed...)
 }
 
 func (r *run) stoppedErr(ctx context.Context) error {

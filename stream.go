@@ -374,6 +374,7 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 				break
 			}
 			begin := r.now()
+			w.base.Store(int64(i))
 			v, err := s.one(w.slot, w, i, x)
 			took := r.now() - begin
 			r.est.Add(1, took)
@@ -387,6 +388,10 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 			if !yield(v, err) {
 				failure = nil
 				return
+			}
+			if r.watchMemory(begin + took); r.memory.failed != nil {
+				failure = r.memory.failed
+				break
 			}
 			reading = true
 		}

@@ -91,6 +91,9 @@ func (r *run) work(w *worker) {
 		r.forget(w)
 		next := r.newWorker()
 		next.slot.Hold(w.slot.Held())
+		if r.first == w {
+			r.first = next // the coordinator looks at who is the pilot now
+		}
 		r.mu.Unlock()
 		go r.work(next)
 	}()
@@ -362,10 +365,11 @@ func (r *run) leave(w *worker, retired bool) {
 	r.endLocked()
 }
 
-// endLocked ends the run if nobody is left and nothing will come. Called with
-// r.mu held by whoever leaves.
+// endLocked ends the run if nobody is left and nothing will come. A worker that
+// was taken off the count is there until it is off the list. Called with r.mu
+// held by whoever leaves.
 func (r *run) endLocked() {
-	if r.live.Load() > 0 || r.feeding || r.holds == 0 {
+	if r.live.Load() > 0 || len(r.workers) > 0 || r.feeding || r.holds == 0 {
 		return
 	}
 	budget.Shared.Enough(&r.wants)
