@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 
@@ -164,10 +165,10 @@ type binaryRecord struct {
 	Note     string `json:"note,omitempty"` // why not Exact
 }
 
-// identify finds the code of a function. Reading the sources takes some 0.5 ms
-// a file, once a binary and cache; else it takes the hashing of the binary, 4
-// GB/s.
-func (c *Cache) identify(function string, o *options) (identity, error) {
+// identify finds the code of a function and of the one that makes its keys, if
+// there is one. Reading the sources takes some 0.5 ms a file, once a binary and
+// cache; else it takes the hashing of the binary, 4 GB/s.
+func (c *Cache) identify(function, keyFunction string, o *options) (identity, error) {
 	if o.versioned {
 		return identity{level: Manual, code: key.Of([]byte("manual"), []byte(o.version))}, nil
 	}
@@ -183,7 +184,7 @@ func (c *Cache) identify(function string, o *options) (identity, error) {
 		whole.note = errNoSources.Error()
 		return whole, nil
 	}
-	name := recordName("b", key.Of(b[:], []byte(function)))
+	name := recordName("b", key.Of(b[:], []byte(function), []byte(keyFunction)))
 	var r binaryRecord
 	if c.store != nil && json.Unmarshal(c.store.ReadRecord(name), &r) == nil && r.Function == function {
 		if code, err := key.Parse(r.Code); err == nil {
@@ -198,7 +199,7 @@ func (c *Cache) identify(function string, o *options) (identity, error) {
 	p, err := program()
 	if err != nil {
 		r.Note = err.Error()
-	} else if id := p.Of(function); id.Gap != "" {
+	} else if id := p.Of(names(function, keyFunction)...); id.Gap != "" {
 		r.Note = id.Gap
 	} else {
 		exact := identity{level: Exact, code: key.Of([]byte("exact"), id.Hash[:])}
@@ -210,6 +211,11 @@ func (c *Cache) identify(function string, o *options) (identity, error) {
 	c.writeJSON(name, r)
 	whole.note = r.Note
 	return whole, nil
+}
+
+// names are those of the functions that are not "".
+func names(functions ...string) []string {
+	return slices.DeleteFunc(functions, func(s string) bool { return s == "" })
 }
 
 // writeJSON writes a small record, which only saves time or tells more.

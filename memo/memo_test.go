@@ -697,3 +697,27 @@ func TestIgnoreAndKey(t *testing.T) {
 		t.Error(r.count())
 	}
 }
+
+// What stands for the argument is a part of the key: two ways to wrap one
+// function don't find each other's results.
+func TestWaysOfKeysDoNotMix(t *testing.T) {
+	t.Parallel()
+	b := setup(t, Config{})
+	var r recorder
+	ctx := r.in(t.Context())
+	for i, f := range []Func[twoTexts, string]{
+		Wrap(b.Cache, join, Ignore("A")),
+		Wrap(b.Cache, join, Ignore("B")),
+		Wrap(b.Cache, join, Key(func(t twoTexts) any { return t.A })),
+		Wrap(b.Cache, join, Key(func(t twoTexts) any { return t.B })),
+		Wrap(b.Cache, join),
+	} {
+		if _, err := f(ctx, twoTexts{"x", "x"}); err != nil || r.count() != i+1 {
+			t.Error(i, err, r.count())
+		}
+	}
+}
+
+type twoTexts struct{ A, B string }
+
+func join(ctx context.Context, t twoTexts) (string, error) { ran(ctx, t); return t.A + t.B, nil }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,9 +50,16 @@ func Wrap[T, R any](c *Cache, f func(ctx context.Context, arg T) (R, error), opt
 	}
 	w.counted.name = functionName(reflect.ValueOf(f))
 	w.err = w.check()
-	w.counted.identity = sync.OnceValues(func() (identity, error) { return c.identify(w.counted.name, &w.opts) })
+	keyName := ""
+	if w.keyOf != nil {
+		keyName = functionName(reflect.ValueOf(w.keyOf))
+	}
+	w.counted.identity = sync.OnceValues(func() (identity, error) { return c.identify(w.counted.name, keyName, &w.opts) })
 	types := shape.Print(reflect.TypeFor[T]()) + " " + shape.Print(reflect.TypeFor[R]())
-	w.base = key.Of([]byte("memo 1"), []byte(w.counted.name), []byte(types))
+	// What stands for the argument is a part of the key as well.
+	ignored := slices.Clone(w.opts.ignore)
+	slices.Sort(ignored)
+	w.base = key.Of([]byte("memo 1"), []byte(w.counted.name), []byte(types), []byte(strings.Join(ignored, ",")), []byte(keyName))
 	if c.store != nil {
 		c.mu.Lock()
 		c.funcs = append(c.funcs, &w.counted)
