@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"weak"
 
 	"github.com/weft-go/weft/memo/internal/code"
 	"github.com/weft-go/weft/memo/internal/key"
@@ -89,16 +90,23 @@ var registered struct {
 	list []fs.FS
 }
 
-var errNoSources = errors.New("no sources are embedded (see memo.Source)")
+// loaded is the code of this process. It takes some hundred bytes for each line
+// of the sources and is seldom wanted, so the garbage collector may have it.
+var loaded struct {
+	mu sync.Mutex
+	p  weak.Pointer[code.Program]
+}
 
-// program is the code of this process, read when it is first asked for.
-var program = sync.OnceValues(func() (*code.Program, error) {
+// program reads the code of this process, or returns what was read.
+func program() (*code.Program, error) {
+	loaded.mu.Lock()
+	defer loaded.mu.Unlock()
+	if p := loaded.p.Value(); p != nil {
+		return p, nil
+	}
 	registered.mu.Lock()
 	list := registered.list
 	registered.mu.Unlock()
-	if len(list) == 0 {
-		return nil, errNoSources
-	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return nil, errors.New("the binary has no build info")
@@ -115,8 +123,10 @@ var program = sync.OnceValues(func() (*code.Program, error) {
 		}
 		modules = append(modules, code.Module{Path: path, FS: f})
 	}
-	return code.New(modules, info), nil
-})
+	p := code.New(modules, info)
+	loaded.p = weak.Make(p)
+	return p, nil
+}
 
 // modulePath finds the module line of a go.mod.
 func modulePath(text string) string {
@@ -181,7 +191,7 @@ func (c *Cache) identify(function, keyFunction string, o *options) (identity, er
 	sources := len(registered.list)
 	registered.mu.Unlock()
 	if sources == 0 {
-		whole.note = errNoSources.Error()
+		whole.note = "no sources are embedded (see memo.Source)"
 		return whole, nil
 	}
 	name := recordName("b", key.Of(b[:], []byte(function), []byte(keyFunction)))
