@@ -85,13 +85,30 @@ func numbersInto(h *blake3.Hasher, b []byte, float int) {
 	}
 }
 
-// hasNaN adds up what is 0 for every other number.
+// hasNaN tells whether there is a NaN. A number times 0 is 0, and a NaN is all
+// it takes to make a sum one; four sums, as each addition waits for the one
+// before.
 func hasNaN[F float32 | float64](fs []F) bool {
-	n := 0
+	var a, b, c, d F
+	rest := fs
+	for len(rest) >= 4 {
+		a += rest[0] * 0
+		b += rest[1] * 0
+		c += rest[2] * 0
+		d += rest[3] * 0
+		rest = rest[4:]
+	}
+	for _, f := range rest {
+		a += f * 0
+	}
+	if sum := a + b + c + d; sum == sum {
+		return false
+	}
+	// Or an infinity.
 	for _, f := range fs {
 		if f != f {
-			n++
+			return true
 		}
 	}
-	return n > 0
+	return false
 }

@@ -155,8 +155,8 @@ func (t *trimmer) stop() {
 }
 
 // Trim removes the least recently used entries until the limits hold. It waits
-// for another trimming to end. It costs some 15 us an entry removed and reads
-// no others, except where the journal was lost.
+// for another trimming to end. It costs what removing a file costs and
+// reads no other entries, except where the journal was lost.
 func (s *Store) Trim(ctx context.Context, l Limits) (Trimmed, error) {
 	if !s.Writable() {
 		return Trimmed{}, errors.New("the cache is read only")
