@@ -44,5 +44,6 @@
 // the background, least recently used first.
 //
 // Whoever can write to the directory decides what the functions return: keep it
-// private, as it is made. Reading it runs no code that it names.
+// private, as it is made. Reading it runs no code that it names. The beginning of
+// each argument is kept in clear, for weft cache ls.
 package memo

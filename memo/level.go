@@ -9,8 +9,10 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
+	"weak"
 
 	"github.com/weft-go/weft/memo/internal/code"
 	"github.com/weft-go/weft/memo/internal/key"
@@ -88,16 +90,23 @@ var registered struct {
 	list []fs.FS
 }
 
-var errNoSources = errors.New("no sources are embedded (see memo.Source)")
+// loaded is the code of this process. It takes some hundred bytes for each line
+// of the sources and is seldom wanted, so the garbage collector may have it.
+var loaded struct {
+	mu sync.Mutex
+	p  weak.Pointer[code.Program]
+}
 
-// program is the code of this process, read when it is first asked for.
-var program = sync.OnceValues(func() (*code.Program, error) {
+// program reads the code of this process, or returns what was read.
+func program() (*code.Program, error) {
+	loaded.mu.Lock()
+	defer loaded.mu.Unlock()
+	if p := loaded.p.Value(); p != nil {
+		return p, nil
+	}
 	registered.mu.Lock()
 	list := registered.list
 	registered.mu.Unlock()
-	if len(list) == 0 {
-		return nil, errNoSources
-	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return nil, errors.New("the binary has no build info")
@@ -114,8 +123,10 @@ var program = sync.OnceValues(func() (*code.Program, error) {
 		}
 		modules = append(modules, code.Module{Path: path, FS: f})
 	}
-	return code.New(modules, info), nil
-})
+	p := code.New(modules, info)
+	loaded.p = weak.Make(p)
+	return p, nil
+}
 
 // modulePath finds the module line of a go.mod.
 func modulePath(text string) string {
@@ -164,10 +175,10 @@ type binaryRecord struct {
 	Note     string `json:"note,omitempty"` // why not Exact
 }
 
-// identify finds the code of a function. Reading the sources takes some 0.5 ms
-// a file, once a binary and cache; else it takes the hashing of the binary, 4
-// GB/s.
-func (c *Cache) identify(function string, o *options) (identity, error) {
+// identify finds the code of a function and of the one that makes its keys, if
+// there is one. Reading the sources takes some 0.5 ms a file, once a binary and
+// cache; else it takes the hashing of the binary, 4 GB/s.
+func (c *Cache) identify(function, keyFunction string, o *options) (identity, error) {
 	if o.versioned {
 		return identity{level: Manual, code: key.Of([]byte("manual"), []byte(o.version))}, nil
 	}
@@ -180,10 +191,10 @@ func (c *Cache) identify(function string, o *options) (identity, error) {
 	sources := len(registered.list)
 	registered.mu.Unlock()
 	if sources == 0 {
-		whole.note = errNoSources.Error()
+		whole.note = "no sources are embedded (see memo.Source)"
 		return whole, nil
 	}
-	name := recordName("b", key.Of(b[:], []byte(function)))
+	name := recordName("b", key.Of(b[:], []byte(function), []byte(keyFunction)))
 	var r binaryRecord
 	if c.store != nil && json.Unmarshal(c.store.ReadRecord(name), &r) == nil && r.Function == function {
 		if code, err := key.Parse(r.Code); err == nil {
@@ -198,7 +209,7 @@ func (c *Cache) identify(function string, o *options) (identity, error) {
 	p, err := program()
 	if err != nil {
 		r.Note = err.Error()
-	} else if id := p.Of(function); id.Gap != "" {
+	} else if id := p.Of(names(function, keyFunction)...); id.Gap != "" {
 		r.Note = id.Gap
 	} else {
 		exact := identity{level: Exact, code: key.Of([]byte("exact"), id.Hash[:])}
@@ -210,6 +221,11 @@ func (c *Cache) identify(function string, o *options) (identity, error) {
 	c.writeJSON(name, r)
 	whole.note = r.Note
 	return whole, nil
+}
+
+// names are those of the functions that are not "".
+func names(functions ...string) []string {
+	return slices.DeleteFunc(functions, func(s string) bool { return s == "" })
 }
 
 // writeJSON writes a small record, which only saves time or tells more.

@@ -26,7 +26,8 @@ type testBundle struct {
 
 type clock struct{ nanos atomic.Int64 }
 
-func (c *clock) now() time.Time          { return time.Unix(0, c.nanos.Load()) }
+func (c *clock) now() time.Time { return time.Unix(0, c.nanos.Load()) }
+
 func (c *clock) forward(d time.Duration) { c.nanos.Add(int64(d)) }
 
 type logged struct {
@@ -478,94 +479,6 @@ func TestRef(t *testing.T) {
 	}
 }
 
-func literal(c *Cache) map[string]func() error {
-	ctx := context.Background()
-	run := func(f Func[int, int]) func() error {
-		return func() error { _, err := f(ctx, 1); return err }
-	}
-	captured := 1
-	lit := func(_ context.Context, n int) (int, error) { return n + captured, nil }
-	return map[string]func() error{
-		"literal": run(Wrap(c, lit)),
-		"method":  run(Wrap(c, (&adder{1}).add)),
-		"generic": run(Wrap(c, generic[int])),
-		"ignore":  run(Wrap(c, double, Ignore("Nope"))),
-		"expires": run(Wrap(c, double, ExpiresAfter(-1))),
-		"key":     run(Wrap(c, double, Key(func(string) any { return nil }))),
-		"fine":    run(Wrap(c, lit, Version("1"))),
-	}
-}
-
-type adder struct{ n int }
-
-func (a *adder) add(_ context.Context, n int) (int, error) { return a.n + n, nil }
-
-func generic[T any](_ context.Context, x T) (T, error) { return x, nil }
-
-func TestWhatCanNotBeWrapped(t *testing.T) {
-	t.Parallel()
-	b := setup(t, Config{})
-	words := map[string]string{
-		"literal": "function literal", "method": "method of a value", "generic": "is generic",
-		"ignore": "no field Nope", "expires": "must be positive", "key": "memo.Key has a func(string)",
-	}
-	for name, f := range literal(b.Cache) {
-		err := f()
-		we, ok := errors.AsType[*WrapError](err)
-		if name == "fine" {
-			if err != nil {
-				t.Error(err)
-			}
-			continue
-		}
-		if !ok || !strings.Contains(we.Why, words[name]) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("no panic without a cache")
-			}
-		}()
-		Wrap[int, int](nil, double)
-	}()
-	if _, err := Func[int, int](double).Why(1); err == nil {
-		t.Error("a Func that was not wrapped has a Why")
-	}
-}
-
-type withChan struct {
-	Jobs []struct{ Done chan int }
-}
-
-func returnsChan(ctx context.Context, _ int) (withChan, error) { ran(ctx, 0); return withChan{}, nil }
-func returnsAny(ctx context.Context, _ int) (map[string]any, error) {
-	return map[string]any{"a": []any{1, point{}}}, nil
-}
-func takesChan(context.Context, withChan) (int, error) { return 0, nil }
-
-func TestWhatCanNotBeStored(t *testing.T) {
-	t.Parallel()
-	b := setup(t, Config{})
-	var r recorder
-	_, err := Wrap(b.Cache, returnsChan)(r.in(t.Context()), 1)
-	if re, ok := errors.AsType[*ResultError](err); !ok || !strings.Contains(re.Error(), "withChan.Jobs[].Done (chan int)") || r.count() != 0 {
-		t.Error(err, r.count())
-	}
-	got, err := Wrap(b.Cache, returnsAny)(t.Context(), 1)
-	if _, ok := errors.AsType[*ResultError](err); !ok || !strings.Contains(err.Error(), `[a][1] (memo.point)`) || got == nil {
-		t.Error(err, got)
-	}
-	_, err = Wrap(b.Cache, takesChan)(t.Context(), withChan{Jobs: make([]struct{ Done chan int }, 2)})
-	if _, ok := errors.AsType[*ArgumentError](err); !ok || !strings.Contains(err.Error(), "withChan.Jobs[0].Done (chan int)") || !strings.Contains(err.Error(), "memo.Ignore") {
-		t.Error(err)
-	}
-	if n := b.Stats().Items; n != 0 {
-		t.Errorf("%d entries", n)
-	}
-}
-
 func floats(ctx context.Context, n int) ([]float64, error) {
 	ran(ctx, n)
 	out := make([]float64, n)
@@ -697,3 +610,27 @@ func TestIgnoreAndKey(t *testing.T) {
 		t.Error(r.count())
 	}
 }
+
+// What stands for the argument is a part of the key: two ways to wrap one
+// function don't find each other's results.
+func TestWaysOfKeysDoNotMix(t *testing.T) {
+	t.Parallel()
+	b := setup(t, Config{})
+	var r recorder
+	ctx := r.in(t.Context())
+	for i, f := range []Func[twoTexts, string]{
+		Wrap(b.Cache, join, Ignore("A")),
+		Wrap(b.Cache, join, Ignore("B")),
+		Wrap(b.Cache, join, Key(func(t twoTexts) any { return t.A })),
+		Wrap(b.Cache, join, Key(func(t twoTexts) any { return t.B })),
+		Wrap(b.Cache, join),
+	} {
+		if _, err := f(ctx, twoTexts{"x", "x"}); err != nil || r.count() != i+1 {
+			t.Error(i, err, r.count())
+		}
+	}
+}
+
+type twoTexts struct{ A, B string }
+
+func join(ctx context.Context, t twoTexts) (string, error) { ran(ctx, t); return t.A + t.B, nil }

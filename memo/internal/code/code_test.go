@@ -205,6 +205,25 @@ func TestUnknownFunction(t *testing.T) {
 	}
 }
 
+// A function that makes keys counts, also as a literal.
+func TestTwoFunctions(t *testing.T) {
+	t.Parallel()
+	text := "package main\n\nfunc f() {}\n\nfunc g() func() int { return func() int { return 1 } }\n\ntype t struct{}\n\nfunc (*t) m() {}\n"
+	a, b := program(map[string]string{"main.go": text}), program(map[string]string{"main.go": strings.Replace(text, "return 1", "return 2", 1)})
+	if a.Of("main.f").Hash != b.Of("main.f").Hash {
+		t.Error("f is not the same")
+	}
+	if x, y := a.Of("main.f", "main.g.func1"), b.Of("main.f", "main.g.func1"); x.Hash == y.Hash || x.Gap+y.Gap != "" {
+		t.Error("g is the same", x.Gap, y.Gap)
+	}
+	if id := a.Of("main.(*t).m.func1"); id.Gap != "" {
+		t.Error(id.Gap)
+	}
+	if id := a.Of("main.f", "main.init.func1"); id.Gap == "" {
+		t.Error("there is no init")
+	}
+}
+
 func TestSplitName(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string][2]string{

@@ -155,30 +155,56 @@ type Part struct {
 	Hash string `json:"hash"`
 }
 
-// Of returns the identity of the function with the name that the runtime
-// gives it, as in "example.com/mod/pkg.Parse" or "main.parse".
-func (p *Program) Of(function string) Identity {
+// Of returns the identity of functions together, by the names that the runtime
+// gives them, as in "example.com/mod/pkg.Parse" or "main.parse". A function
+// literal counts as the declaration that it is in.
+func (p *Program) Of(functions ...string) Identity {
+	w := &walk{p: p, deep: map[*node]bool{}, shallow: map[*node]bool{}, packs: map[*pack]bool{}, args: map[int]bool{}, files: map[string]key.Key{}}
+	for _, f := range functions {
+		start, why := p.find(f)
+		if start == nil {
+			return Identity{Gap: why}
+		}
+		w.add(start)
+	}
+	w.run()
+	return w.identity()
+}
+
+// find finds the declaration that a function is, or is in, or says why not.
+func (p *Program) find(function string) (*node, string) {
 	pkg, name := SplitName(function)
 	if pkg == "main" {
 		pkg = p.mainPath
 	}
-	var start *node
+	name = declaration(name)
+	var n *node
 	if k := p.packs[pkg]; k != nil {
-		start = k.nodes[name]
+		n = k.nodes[name]
 	} else if k := p.packs[strings.TrimSuffix(pkg, "_test")]; k != nil && p.tested {
-		start = k.nodes["_test:"+name]
+		n = k.nodes["_test:"+name]
 	}
-	if start == nil {
-		why := "the embedded sources don't have " + pkg + "." + name
-		if len(p.packs) > 0 && p.owner(pkg) == nil {
-			why = "no sources of the module of " + pkg + " are embedded"
-		}
-		return Identity{Gap: why}
+	switch {
+	case n != nil:
+		return n, ""
+	case len(p.packs) > 0 && p.owner(pkg) == nil:
+		return nil, "no sources of the module of " + pkg + " are embedded"
 	}
-	w := &walk{p: p, deep: map[*node]bool{}, shallow: map[*node]bool{}, packs: map[*pack]bool{}, args: map[int]bool{}, files: map[string]key.Key{}}
-	w.add(start)
-	w.run()
-	return w.identity()
+	return nil, "the embedded sources don't have " + pkg + "." + name
+}
+
+// declaration is the declaration that a function's name, as the runtime has
+// it, is in: of f.func1.2, g[...].func1 and (*T).M.func1 it is f, g and T.M.
+func declaration(name string) string {
+	if rest, ok := strings.CutPrefix(name, "("); ok {
+		typ, rest, _ := strings.Cut(strings.TrimPrefix(rest, "*"), ").")
+		typ, _, _ = strings.Cut(typ, "[")
+		method, _, _ := strings.Cut(rest, ".")
+		return typ + "." + method
+	}
+	name, _, _ = strings.Cut(name, ".")
+	name, _, _ = strings.Cut(name, "[")
+	return name
 }
 
 // SplitName splits the runtime's name of a top-level function.
