@@ -38,8 +38,9 @@ type Traits struct {
 	// Workers is how many items it can run at once.
 	Workers int
 	// Ahead is how many batches more than Workers it likes to have, so that
-	// a worker never waits for its next one.
-	Ahead int
+	// a worker never waits for its next one; AheadShort is the same while
+	// batches take less than 100 us, as those of single small items do.
+	Ahead, AheadShort int
 	// Isolated is set if an item that crashes, leaks or hangs harms only
 	// itself.
 	Isolated bool
@@ -152,18 +153,76 @@ func (b *Batch) Here(ctx context.Context, before func(i int) bool) {
 	defer func() { b.Cost.Wall += time.Since(begun) }()
 	// As an interface: else each call would look up how ctx implements it.
 	in := []reflect.Value{reflect.ValueOf(&ctx).Elem(), {}}
-	for first := b.Ran; b.Ran < b.Items.Len(); {
-		i := b.Ran
-		if ctx.Err() != nil || before != nil && !before(i) {
-			return
+	first, look := b.Ran, b.Ran+1
+	goOn := func(i int) bool {
+		if b.Most > 0 && i >= look {
+			since := time.Since(begun)
+			if since > b.Most {
+				return false
+			}
+			look = i + 1
+			if since < time.Duration(i-first)*time.Microsecond {
+				look = i + 16 // reading the clock would take a tenth of the time
+			}
 		}
-		if b.Most > 0 && i > first && time.Since(begun) > b.Most {
+		return ctx.Err() == nil && (before == nil || before(i))
+	}
+	done := ctx.Done()
+	if b.Func.direct != nil && b.Timeout <= 0 {
+		quick := func(i int) bool {
+			if b.Most > 0 && i >= look {
+				return goOn(i)
+			}
+			select {
+			case <-done:
+				return false
+			default:
+			}
+			return before == nil || before(i)
+		}
+		for b.Ran < b.Items.Len() && b.direct(ctx, quick) {
+		}
+		return
+	}
+	for b.Ran < b.Items.Len() {
+		i := b.Ran
+		if !goOn(i) {
 			return
 		}
 		if err := b.one(ctx, in, i); err != nil && (!b.KeepGoing || backsOff(err)) {
 			return
 		}
 	}
+}
+
+// direct runs items without reflection until one fails, or the batch ends. It
+// tells whether to go on.
+func (b *Batch) direct(ctx context.Context, before func(i int) bool) (goOn bool) {
+	at := -1 // the item that runs
+	stopped := false
+	normal := false
+	defer func() {
+		if normal {
+			return
+		}
+		b.Errs[at] = &PanicError{Value: recover(), Stack: debug.Stack()}
+		b.Ran = at + 1
+		goOn = b.KeepGoing
+	}()
+	err := b.Func.direct(ctx, b, func(i int) bool {
+		at = i
+		if !before(i) {
+			stopped = true
+		}
+		return !stopped
+	})
+	normal = true
+	if err != nil {
+		b.Errs[b.Ran] = err
+		b.Ran++
+		return b.KeepGoing && !backsOff(err)
+	}
+	return !stopped && b.Ran < b.Items.Len()
 }
 
 // backsOff looks into the user's error, which may panic.

@@ -21,6 +21,7 @@ type Func struct {
 	item   reflect.Type
 	result reflect.Type
 	pc     uintptr
+	direct direct // nil: by reflection
 }
 
 type shape int
@@ -53,8 +54,9 @@ const (
 // twice: a closure or a method of a value carries data that stays behind, and an
 // instance of a generic function has no name of its own.
 //
-// Through an executor f is called by reflection, which takes some 0.6 us more
-// than a call.
+// Through an executor a function for Map between numbers, strings, []byte and
+// []float64 is called as it is, any other by reflection, which takes some 0.6 us
+// more.
 func Register(f any) *Func {
 	fn, err := register(f)
 	if err != nil {
@@ -95,7 +97,7 @@ func register(f any) (*Func, error) {
 	if err := topLevel(name); err != nil {
 		return nil, err
 	}
-	fn := &Func{name: name, fn: v, pc: v.Pointer()}
+	fn := &Func{name: name, fn: v, pc: v.Pointer(), direct: directOf(f)}
 	if err := fn.classify(v.Type()); err != nil {
 		return nil, err
 	}

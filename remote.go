@@ -110,8 +110,9 @@ type remote struct {
 
 	encoding atomic.Int64 // nanoseconds
 	bytes    atomic.Int64
-	outer    bool // a slot was borrowed
 	why      string
+
+	seen, seenIn int64 // batches, and nanoseconds in them, when last looked at
 }
 
 // checkRemote refuses what can't run where it should.
@@ -234,6 +235,7 @@ func (r *run) lookRemote(now time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.settle(sum)
+	r.runAhead()
 	factor := 1.0
 	if r.cfg.preferred&Isolation != 0 {
 		factor = preferFactor
@@ -248,6 +250,27 @@ func (r *run) lookRemote(now time.Duration) {
 	why := fmt.Sprintf("encoding an item takes %s and its work %s: the rest stays in goroutines (weft.Require(weft.Isolation) keeps it in %s)",
 		plan.Nanos(perItem(encoding)), plan.Nanos(perItem(sum.Wall)), m.traits.Name)
 	r.comeBack(why)
+}
+
+// shortBatch is how long a batch may take for many to be under way.
+const shortBatch = 100 * time.Microsecond
+
+// runAhead has more batches under way while they are short. Called with r.mu
+// held.
+func (r *run) runAhead() {
+	m := r.remote
+	batches := r.chunks.Load()
+	if r.want <= m.traits.Workers || batches == m.seen {
+		return
+	}
+	in := r.inItems.Load()
+	mean := time.Duration((in - m.seenIn) / (batches - m.seen))
+	m.seen, m.seenIn = batches, in
+	n := r.want
+	if mean < shortBatch {
+		n = m.traits.Workers + max(m.traits.Ahead, m.traits.AheadShort)
+	}
+	r.target.Store(int32(r.allowed(n)))
 }
 
 // settle puts what the items cost elsewhere where a pilot's figures are.

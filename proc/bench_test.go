@@ -50,3 +50,18 @@ func BenchmarkTiny(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(items)), "ns/item")
 }
+
+func BenchmarkUnbatched(b *testing.B) {
+	p, err := proc.Start(b.Context(), proc.Config{Workers: 2})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close() //nolint:errcheck // always nil
+	items := make([]int, 20_000)
+	for b.Loop() {
+		if _, err := weft.Map(b.Context(), items, square, weft.On(p), weft.Chunk(1), weft.Require(weft.Isolation)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(items)), "ns/item")
+}

@@ -76,6 +76,12 @@ func (f *frames) next() (kind, []byte, error) {
 	return kind(k), p, nil
 }
 
+// ready tells whether the next frame has been read already.
+func (f *frames) ready() bool {
+	b := f.buf[f.at:]
+	return len(b) >= frameHead && uint64(len(b)-frameHead) >= uint64(binary.LittleEndian.Uint32(b))
+}
+
 // fill reads until n bytes are there. The buffer grows as they come, whatever
 // was promised.
 func (f *frames) fill(n int) error {

@@ -48,7 +48,7 @@ type Pool struct {
 type ticket struct {
 	ready chan *worker // gets one, or is closed when there will be none
 	err   error
-	short bool // may queue behind another batch
+	depth int // how many batches may be at its worker
 }
 
 // Start starts the workers and returns when all of them are ready: some 10 ms
@@ -142,7 +142,7 @@ func (p *Pool) Traits() weft.Traits {
 	if p.cfg.Workers == 1 {
 		name = "1 process"
 	}
-	return weft.Traits{Name: name, Workers: p.cfg.Workers, Ahead: p.cfg.Workers, Isolated: true, SharedMemory: p.cfg.ShareFrom > 0}
+	return weft.Traits{Name: name, Workers: p.cfg.Workers, Ahead: p.cfg.Workers, AheadShort: (mostDepth - 1) * p.cfg.Workers, Isolated: true, SharedMemory: p.cfg.ShareFrom > 0}
 }
 
 // Check refuses functions whose items or results can't cross.
@@ -197,20 +197,20 @@ func (p *Pool) shelfOf(run *weft.Lifetime) *shelf {
 }
 
 // get waits for a worker that can take a batch.
-func (p *Pool) get(ctx context.Context, short bool) (*worker, error) {
+func (p *Pool) get(ctx context.Context, depth int) (*worker, error) {
 	p.mu.Lock()
 	if p.closed {
 		defer p.mu.Unlock()
 		return nil, p.cause
 	}
 	if len(p.waiting) == 0 {
-		if w := p.freeLocked(short); w != nil {
-			w.short = short
+		if w := p.freeLocked(depth); w != nil {
+			w.depth = depth
 			p.mu.Unlock()
 			return w, nil
 		}
 	}
-	t := &ticket{ready: make(chan *worker, 1), short: short}
+	t := &ticket{ready: make(chan *worker, 1), depth: depth}
 	p.waiting = append(p.waiting, t)
 	p.reviveLocked()
 	p.mu.Unlock()
@@ -241,13 +241,13 @@ func (p *Pool) get(ctx context.Context, short bool) (*worker, error) {
 // freeLocked returns the worker with the least to do, its place taken, or nil.
 // Short batches may queue behind one that runs: the worker then goes on to them
 // without waiting for this process.
-func (p *Pool) freeLocked(short bool) *worker {
+func (p *Pool) freeLocked(depth int) *worker {
 	var best *worker
 	for w := range p.workers {
 		if w.gone || w.left == 0 && p.cfg.MaxTasks > 0 {
 			continue
 		}
-		if w.load == 0 || short && w.load == 1 && w.short && p.cfg.MaxTasks == 0 {
+		if w.load == 0 || w.load < min(depth, w.depth) && p.cfg.MaxTasks == 0 {
 			if best == nil || w.load < best.load {
 				best = w
 			}
@@ -280,12 +280,12 @@ func (p *Pool) put(w *worker) {
 func (p *Pool) serveLocked() {
 	for len(p.waiting) > 0 {
 		t := p.waiting[0]
-		w := p.freeLocked(t.short)
+		w := p.freeLocked(t.depth)
 		if w == nil {
 			return
 		}
 		p.waiting = p.waiting[1:]
-		w.short = t.short
+		w.depth = t.depth
 		t.ready <- w
 	}
 }

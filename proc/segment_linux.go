@@ -438,12 +438,25 @@ func (p *Pool) drop(s *shared) {
 	}
 }
 
-// shortBatch is how long a batch may take for another one to queue behind it.
-const shortBatch = 5 * time.Millisecond
+const (
+	// shortBatch is how long a batch may take for another one to queue behind
+	// it, tinyBatch for mostDepth of them to: the worker then goes from one to
+	// the next without waiting for this process, and reads and answers several
+	// at once.
+	shortBatch = 5 * time.Millisecond
+	tinyBatch  = 100 * time.Microsecond
+	mostDepth  = 16
+)
 
 func (s *shelf) took(d time.Duration) { s.last.Store(max(1, int64(d))) }
 
-func (s *shelf) isShort() bool {
-	last := time.Duration(s.last.Load())
-	return last > 0 && last < shortBatch
+// depth is how many batches of this run may be at one worker.
+func (s *shelf) depth() int {
+	switch last := time.Duration(s.last.Load()); {
+	case last == 0 || last >= shortBatch:
+		return 1
+	case last >= tinyBatch:
+		return 2
+	}
+	return mostDepth
 }

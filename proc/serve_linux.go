@@ -145,6 +145,7 @@ func (s *server) greet() error {
 	if _, err := s.data.Write(s.out.Buf); err != nil {
 		return err
 	}
+	s.out.Buf = s.out.Buf[:0]
 	if answer.Error != "" {
 		return errors.New(answer.Error)
 	}
@@ -323,6 +324,9 @@ func (s *server) work() {
 		s.finish(true)
 	}
 	for {
+		if !s.frames.ready() {
+			s.flush()
+		}
 		k, payload, err := s.frames.next()
 		switch {
 		case errors.Is(err, errFrame):
@@ -489,23 +493,39 @@ func (s *server) report() {
 	h.failures = len(failures)
 	h.encoding += time.Since(begun)
 	h.controls = s.sent
-	s.out.Buf = beginFrame(s.out.Buf[:0])
+	at := len(s.out.Buf)
+	s.out.Buf = beginFrame(s.out.Buf)
 	h.append(&s.out)
 	err := s.out.Append(reflect.ValueOf(failures))
 	s.out.Buf = append(s.out.Buf, s.results.Buf...)
 	if err == nil {
-		err = endFrame(s.out.Buf, kindResults)
+		err = endFrame(s.out.Buf[at:], kindResults)
 	}
 	if err != nil {
 		s.complain(err.Error())
 	}
+	s.results.Buf = s.results.Buf[:0]
+	if cap(s.results.Buf) > keepBuffer {
+		s.results.Buf = nil
+	}
+	// Those of short messages go together, as long as there are more of them.
+	if !h.final || h.wall > tinyBatch || len(s.out.Buf) > 32<<10 {
+		s.flush()
+	}
+}
+
+// flush sends what report has gathered.
+func (s *server) flush() {
+	if len(s.out.Buf) == 0 {
+		return
+	}
 	if _, err := s.data.Write(s.out.Buf); err != nil {
 		s.complain("its connection to the pool: " + err.Error())
 	}
+	s.out.Buf = s.out.Buf[:0]
 	if cap(s.out.Buf) > keepBuffer {
-		s.out.Buf, s.results.Buf = nil, nil
+		s.out.Buf = nil
 	}
-	s.results.Buf = s.results.Buf[:0]
 }
 
 // failed is the failure of one item of a report.

@@ -154,8 +154,7 @@ func (s *shipment) send(st stretch) (out outcome, err error) {
 		}
 		defer m.release()
 	}
-	short := s.shelf.isShort()
-	w, err := p.get(s.ctx, short)
+	w, err := p.get(s.ctx, s.shelf.depth())
 	if err != nil {
 		return out, err
 	}
@@ -263,6 +262,7 @@ func (w *worker) post(m *message, limit time.Duration) (seq uint64, before, afte
 	defer w.send.Unlock()
 	w.seq++
 	seq = w.seq
+	w.posted.Store(seq)
 	before, after = w.turn, make(chan struct{})
 	w.turn = after
 	w.limit.Store(int64(limit))
@@ -371,6 +371,9 @@ func (w *worker) runs(seq uint64) bool {
 
 // receive reads the results of a message.
 func (s *shipment) receive(w *worker, seq uint64, st stretch, out outcome) (outcome, error) {
+	// With more messages under way the worker has no use for a quick answer,
+	// but for the CPU.
+	w.data.calm = w.posted.Load() > seq
 	for {
 		k, payload, err := w.frames.next()
 		if err != nil {

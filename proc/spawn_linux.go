@@ -76,6 +76,7 @@ func (p *page) unmap() {
 type socket struct {
 	fd     int
 	once   sync.Once
+	calm   bool // does not ask, as there is better use for the CPU
 	spins  bool // what is read tends to come soon
 	misses int  // questions in vain, in a row
 }
@@ -90,7 +91,7 @@ func (s *socket) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	if s.spins {
+	if s.spins && !s.calm {
 		if n := s.spin(b); n > 0 {
 			s.misses = 0
 			return n, nil

@@ -35,7 +35,7 @@ type worker struct {
 	// With the pool's mutex:
 	load  int             // batches at it
 	gone  bool            // gets no more
-	short bool            // its batches are short
+	depth int             // how many batches may be at it
 	left  int             // items until it is replaced, with MaxTasks
 	since time.Time       // idle since
 	has   map[uint64]bool // what it has been sent of shelves
@@ -47,6 +47,8 @@ type worker struct {
 	telling sync.Mutex       // guards the control socket against being closed while in use
 	shut    bool
 	sent    uint64 // control messages that later batches wait for
+
+	posted atomic.Uint64 // seq, for those who do not hold send
 
 	// What the watcher sees:
 	parentRSS int64
