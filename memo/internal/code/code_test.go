@@ -173,7 +173,8 @@ func TestDependencies(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	m, info := large()
+	m := Module{"example.com/m", fstest.MapFS{"main.go": &fstest.MapFile{Data: []byte("package main\n\nfunc All() {}\n")}}}
+	info := &debug.BuildInfo{GoVersion: "go1.26", Path: "example.com/m", Main: debug.Module{Path: "example.com/m"}}
 	base := New([]Module{m}, info).Of("main.All").Hash
 	for _, s := range []debug.BuildSetting{{Key: "GOAMD64", Value: "v3"}, {Key: "-ldflags", Value: "-X x=y"}, {Key: "-gcflags", Value: "-N"}} {
 		other := *info
