@@ -192,38 +192,41 @@ type edit struct {
 	changed        string // the first change that Why names
 	note           string
 	cgo            bool
+	// long: the same is tested without building in internal/code, so it is
+	// built only where WEFT_SOAK is set.
+	long bool
 }
 
 var matrix = []edit{
 	{name: "nothing", cause: Hit},
 	{name: "a comment", file: "main.go", old: "// f is what is kept.", new: "// f is what is kept,\n// more or less.", cause: Hit},
-	{name: "a comment inside", file: "lib/lib.go", old: "	if a > b {", new: "	// the larger one\n	if a > b { // really", cause: Hit},
+	{name: "a comment inside", long: true, file: "lib/lib.go", old: "	if a > b {", new: "	// the larger one\n	if a > b { // really", cause: Hit},
 	{name: "the place of the function", file: "main.go", old: "const limit = 10\n", new: "", more: map[string]string{"other.go": "package main\n\nfunc moved() {}\n\nconst limit = 10\n"}, cause: Hit},
-	{name: "a local's name", file: "main.go", old: "total := 0\n	for i := range j.N {\n		total += lib.Step(i)\n	}", new: "sum := 0\n	for k := range j.N {\n		sum += lib.Step(k)\n	}\n	total := sum", cause: Code, changed: "function example.com/prog.f changed"},
+	{name: "a local's name", long: true, file: "main.go", old: "total := 0\n	for i := range j.N {\n		total += lib.Step(i)\n	}", new: "sum := 0\n	for k := range j.N {\n		sum += lib.Step(k)\n	}\n	total := sum", cause: Code, changed: "function example.com/prog.f changed"},
 	{name: "only a local's name", file: "main.go", old: "for i := range j.N {\n		total += lib.Step(i)", new: "for k := range j.N {\n		total += lib.Step(k)", cause: Hit},
-	{name: "a parameter's name", file: "lib/deep/deep.go", old: "func Scale(n int) int { return n * factor }", new: "func Scale(\n	number int,\n) int {\n	return number * factor\n}", cause: Hit},
+	{name: "a parameter's name", long: true, file: "lib/deep/deep.go", old: "func Scale(n int) int { return n * factor }", new: "func Scale(\n	number int,\n) int {\n	return number * factor\n}", cause: Hit},
 	{name: "an unrelated function", file: "main.go", old: "func unrelated() int { return 1 }", new: "func unrelated() int { return 2 }", cause: Hit},
-	{name: "an unrelated function of a package that is reached", file: "lib/lib.go", old: "func Unused() int { return 1 }", new: "func Unused() int { return 7 }", cause: Hit},
+	{name: "an unrelated function of a package that is reached", long: true, file: "lib/lib.go", old: "func Unused() int { return 1 }", new: "func Unused() int { return 7 }", cause: Hit},
 	{name: "an unrelated method", file: "main.go", old: "Unheard() int { return 1 }", new: "Unheard() int { return 2 }", cause: Hit},
-	{name: "another function, added", file: "main.go", old: "func unrelated()", new: "func added() {}\n\nfunc unrelated()", cause: Hit},
-	{name: "a file of another system", file: "lib/deep/deep_windows.go", old: "{}", new: "{ println() }", cause: Hit},
-	{name: "a test", file: "lib/deep/deep_test.go", old: "{}", new: "{ println() }", cause: Hit},
+	{name: "another function, added", long: true, file: "main.go", old: "func unrelated()", new: "func added() {}\n\nfunc unrelated()", cause: Hit},
+	{name: "a file of another system", long: true, file: "lib/deep/deep_windows.go", old: "{}", new: "{ println() }", cause: Hit},
+	{name: "a test", long: true, file: "lib/deep/deep_test.go", old: "{}", new: "{ println() }", cause: Hit},
 	{name: "the body", file: "main.go", old: "return fmt.Sprint(total,", new: "return fmt.Sprint(total+1,", cause: Code, changed: "function example.com/prog.f changed"},
 	{name: "a direct callee", file: "main.go", old: "return square{side{n}}", new: "return square{side{n + 1}}", cause: Code, changed: "function example.com/prog.shape changed"},
 	{name: "a callee two packages away", file: "lib/deep/deep.go", old: "n * factor", new: "n * factor * 1", cause: Code, changed: "function example.com/prog/lib/deep.Scale changed"},
 	{name: "a constant", file: "main.go", old: "limit = 10", new: "limit = 11", cause: Code, changed: "constant example.com/prog.limit changed"},
-	{name: "a constant two packages away", file: "lib/deep/deep.go", old: "factor = 5", new: "factor = 6", cause: Code, changed: "constant example.com/prog/lib/deep.factor changed"},
+	{name: "a constant two packages away", long: true, file: "lib/deep/deep.go", old: "factor = 5", new: "factor = 6", cause: Code, changed: "constant example.com/prog/lib/deep.factor changed"},
 	{name: "a method behind an interface", file: "main.go", old: "3 * c.r * c.r", new: "4 * c.r * c.r", cause: Code, changed: "method example.com/prog.(circle).Area changed"},
 	{name: "a generic function", file: "lib/lib.go", old: "	if a > b {", new: "	if a >= b {", cause: Code, changed: "function example.com/prog/lib.largest changed"},
 	{name: "a generic instantiation", file: "lib/lib.go", old: "largest(1, 2)", new: "int(largest[float64](1, 2))", cause: Code, changed: "function example.com/prog/lib.Describe changed"},
 	{name: "a struct field's type", file: "main.go", old: "type side struct{ n int }", new: "type side struct{ n length }\n\ntype length = int", cause: Code, changed: "type example.com/prog.side changed"},
-	{name: "the initialiser of a variable", file: "lib/lib.go", old: "func initial() int { return 2 }", new: "func initial() int { return 3 }", cause: Code, changed: "function example.com/prog/lib.initial changed"},
+	{name: "the initialiser of a variable", long: true, file: "lib/lib.go", old: "func initial() int { return 2 }", new: "func initial() int { return 3 }", cause: Code, changed: "function example.com/prog/lib.initial changed"},
 	{name: "a function that init registers", file: "lib/register.go", old: "return 2 * n", new: "return n + n", cause: Code, changed: "function example.com/prog/lib.twice changed"},
-	{name: "a function that another package registers", more: map[string]string{"plugin.go": "package main\n\nimport \"example.com/prog/lib\"\n\nfunc init() { lib.Register(\"triple\", triple) }\n\nfunc triple(n int) int { return 3 * n }\n"}, cause: Code, changed: "function example.com/prog.init in plugin.go added"},
+	{name: "a function that another package registers", long: true, more: map[string]string{"plugin.go": "package main\n\nimport \"example.com/prog/lib\"\n\nfunc init() { lib.Register(\"triple\", triple) }\n\nfunc triple(n int) int { return 3 * n }\n"}, cause: Code, changed: "function example.com/prog.init in plugin.go added"},
 	{name: "a dependency's version", file: "go.mod", old: "example.com/dep v1.0.0", new: "example.com/dep v1.1.0", cause: Code, changed: "dependency example.com/dep changed"},
-	{name: "a build tag", flags: []string{"-tags=other"}, cause: Code, changed: "build -tags added"},
+	{name: "a build tag", long: true, flags: []string{"-tags=other"}, cause: Code, changed: "build -tags added"},
 	{name: "cgo", more: map[string]string{"lib/c.go": "package lib\n\n// int one() { return 1; }\nimport \"C\"\n\nfunc init() { println(C.one()) }\n"}, cause: Code, level: Build, note: "example.com/prog/lib/c.go uses cgo", cgo: true},
-	{name: "linkname", more: map[string]string{"lib/l.go": "package lib\n\nimport _ \"unsafe\"\n\n//go:linkname nanotime runtime.nanotime\nfunc nanotime() int64\n\nfunc init() { nanotime() }\n", "lib/l.s": "\n"}, cause: Code, level: Build, note: "example.com/prog/lib.nanotime has no body in Go"},
+	{name: "linkname", long: true, more: map[string]string{"lib/l.go": "package lib\n\nimport _ \"unsafe\"\n\n//go:linkname nanotime runtime.nanotime\nfunc nanotime() int64\n\nfunc init() { nanotime() }\n", "lib/l.s": "\n"}, cause: Code, level: Build, note: "example.com/prog/lib.nanotime has no body in Go"},
 	{name: "a package too deep for the patterns", file: "lib/deep/deep.go", old: "package deep\n", new: "package deep\n\nimport _ \"example.com/prog/lib/deep/er\"\n", more: map[string]string{"lib/deep/er/er.go": "package er\n"}, cause: Code, level: Build, note: "there are no sources of example.com/prog/lib/deep/er"},
 }
 
@@ -390,6 +393,9 @@ func TestRebuildMatrix(t *testing.T) {
 		return dir
 	}
 	for i, e := range matrix {
+		if e.long && os.Getenv("WEFT_SOAK") == "" {
+			continue
+		}
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			if e.cgo {

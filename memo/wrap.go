@@ -32,7 +32,7 @@ type Func[T, R any] func(ctx context.Context, arg T) (R, error)
 // f runs in the caller's goroutine with the caller's context. While it runs,
 // other calls with the same argument wait, in this process and in others; if it
 // fails, those in this process that waited fail with it. A hit takes some
-// 10 us, a miss some 100 us more than f, most of it in the file system.
+// 10 us, a miss some 50 us more than f, nearly all of it in the file system.
 //
 // If a result can't be kept because the disk is full or the like, there is a
 // warning, and the call returns f's result. What can never work (a function

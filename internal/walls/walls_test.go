@@ -52,7 +52,7 @@ var rules = []rule{
 	{dir: "memo/internal/rangelock", allow: []string{"golang.org/x/sys/..."}, why: "a leaf: locks bytes of a file"},
 	{dir: "memo/internal/raw", allow: []string{"golang.org/x/sys/..."}, why: "the one package of memo with unsafe; it knows no format"},
 	{dir: "memo/internal/shape", why: "a leaf: says how types are looked at"},
-	{dir: "memo/internal/store", allow: []string{module + "/memo/internal/key", module + "/memo/internal/rangelock", module + "/memo/internal/raw", "github.com/klauspost/compress/zstd", "github.com/zeebo/xxh3"}, deny: []string{"reflect"}, why: "the store knows keys and bytes, not functions and types"},
+	{dir: "memo/internal/store", allow: []string{module + "/memo/internal/key", module + "/memo/internal/rangelock", module + "/memo/internal/raw", "github.com/klauspost/compress/zstd", "github.com/zeebo/xxh3", "golang.org/x/sys/..."}, deny: []string{"reflect"}, why: "the store knows keys and bytes, not functions and types"},
 	{dir: "memo/internal/value", allow: []string{module + "/memo/internal/raw", module + "/memo/internal/shape"}, deny: []string{"os", "plugin", "encoding/gob"}, why: "reading a stored value runs no code that the bytes name"},
 	{dir: "internal/memory", allow: []string{module + "/internal/cgroup", "golang.org/x/sys/..."}, why: "a leaf: tells how much memory there is"},
 }

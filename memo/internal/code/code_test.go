@@ -90,6 +90,9 @@ var cases = []struct {
 	{"a literal that main registers", map[string]string{"main.go": "var h []func(int) int\nfunc add(f func(int) int) { h = append(h, f) }\nfunc main() { add(func(n int) int { return n + 1 }) }\nfunc f() int { return h[0](1) }"}, "n + 1", "n + 2", "other"},
 	{"a function value of another arity", map[string]string{"main.go": "var h []func(int) int\nfunc g(a, b int) int { return a + b }\nvar other = g\nfunc add(f func(int) int) { h = append(h, f) }\nfunc main() { add(nil) }\nfunc f() int { return h[0](1) }"}, "a + b", "a - b", "same"},
 
+	{"an iterator that main registers", map[string]string{"main.go": "var all = map[string]func(func(int) bool){}\nfunc g(yield func(int) bool) { yield(1) }\nfunc main() { all[\"g\"] = g }\nfunc f() (n int) { it := all[\"g\"]; for x := range it { n += x }; return n }"}, "yield(1)", "yield(2)", "other"},
+	{"a method of an alias", map[string]string{"main.go": "type a struct{}\ntype b = a\nfunc (b) String() string { return \"x\" }\nfunc f() any { return a{} }"}, "\"x\"", "\"y\"", "other"},
+
 	{"a file of another system", map[string]string{"main.go": "func f() int { return 1 }", "x_plan9.go": "package main\nfunc init() { println(4) }"}, "println(4)", "println(5)", "same"},
 	{"a file that a tag leaves out", map[string]string{"main.go": "func f() int { return 1 }", "x.go": "//go:build never\n\npackage main\nfunc init() { println(4) }"}, "println(4)", "println(5)", "same"},
 	{"a test file", map[string]string{"main.go": "func f() int { return 1 }", "x_test.go": "package main\nfunc init() { println(4) }"}, "println(4)", "println(5)", "same"},
@@ -173,7 +176,8 @@ func TestDependencies(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	m, info := large()
+	m := Module{"example.com/m", fstest.MapFS{"main.go": &fstest.MapFile{Data: []byte("package main\n\nfunc All() {}\n")}}}
+	info := &debug.BuildInfo{GoVersion: "go1.26", Path: "example.com/m", Main: debug.Module{Path: "example.com/m"}}
 	base := New([]Module{m}, info).Of("main.All").Hash
 	for _, s := range []debug.BuildSetting{{Key: "GOAMD64", Value: "v3"}, {Key: "-ldflags", Value: "-X x=y"}, {Key: "-gcflags", Value: "-N"}} {
 		other := *info

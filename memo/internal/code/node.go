@@ -32,6 +32,7 @@ type node struct {
 	name    string
 	recv    string // of a method: the type
 	params  int    // of a function: how many, -1 if that varies
+	iterate bool   // a function that a range loop may take
 	embeds  []string
 	text    bool // a variable that the linker may set
 	twin    *node
@@ -60,8 +61,14 @@ type selection struct {
 	args int // of the call
 }
 
-// anyArgs is that a number of arguments is not known, or that there is no call.
-const anyArgs = -1
+const (
+	// anyArgs is that a number of arguments is not known, or that there is no
+	// call.
+	anyArgs = -1
+	// iterator stands for the one argument of a range loop's function, another
+	// function.
+	iterator = -2
+)
 
 // label names a node for people.
 func (n *node) label() string {
@@ -144,10 +151,8 @@ func (a *analysis) visit(e ast.Node) {
 				a.written(x.X)
 			}
 		case *ast.RangeStmt:
-			switch unparen(x.X).(type) {
-			case *ast.IndexExpr, *ast.SelectorExpr:
-				a.n.dynamic = append(a.n.dynamic, 1)
-			}
+			// It may be an iterator that came from anywhere.
+			a.n.dynamic = append(a.n.dynamic, iterator)
 			if x.Tok == token.ASSIGN {
 				a.written(x.Key)
 				a.written(x.Value)
@@ -431,6 +436,9 @@ func (a *analysis) literal(id *ast.Ident) bool {
 func (a *analysis) escapes(e ast.Expr) {
 	if f, ok := unparen(e).(*ast.FuncLit); ok {
 		a.n.lits = append(a.n.lits, arity(f.Type))
+		if iterates(f.Type) {
+			a.n.lits = append(a.n.lits, iterator)
+		}
 	}
 }
 

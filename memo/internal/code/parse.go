@@ -316,7 +316,7 @@ func (k *pack) add(n *node) {
 }
 
 func (k *pack) function(f *source, d *ast.FuncDecl) {
-	n := &node{file: f, decl: d, kind: funcNode, name: d.Name.Name, params: arity(d.Type)}
+	n := &node{file: f, decl: d, kind: funcNode, name: d.Name.Name, params: arity(d.Type), iterate: iterates(d.Type)}
 	if d.Recv != nil && len(d.Recv.List) > 0 {
 		n.kind, n.recv = methodNode, baseName(d.Recv.List[0].Type)
 		n.name = n.recv + "." + d.Name.Name
@@ -433,6 +433,16 @@ func arity(t *ast.FuncType) int {
 		n += max(1, len(f.Names))
 	}
 	return n
+}
+
+// iterates tells whether a range loop may take a function: its one parameter is
+// a function, or of a type with a name.
+func iterates(t *ast.FuncType) bool {
+	if arity(t) != 1 || t.Results != nil {
+		return false
+	}
+	_, ok := t.Params.List[0].Type.(*ast.FuncType)
+	return ok || baseName(t.Params.List[0].Type) != ""
 }
 
 // baseName is the name of a receiver's type.

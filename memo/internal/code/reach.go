@@ -22,6 +22,16 @@ func (k *pack) lookup(f *source, name string) *node {
 	return k.nodes[name]
 }
 
+// alias tells whether a method's receiver is named by an alias.
+func (k *pack) alias(m *node) bool {
+	t := k.lookup(m.file, m.recv)
+	if t == nil {
+		return false
+	}
+	spec, ok := t.decl.(*ast.TypeSpec)
+	return ok && spec.Assign.IsValid()
+}
+
 // standardPath tells whether an import path is of the standard library.
 func standardPath(p string) bool {
 	first, _, _ := strings.Cut(p, "/")
@@ -333,7 +343,8 @@ func (w *walk) visit(n *node) {
 	if n.kind == typeNode {
 		prefix := n.name + "."
 		for name, m := range n.pack.nodes {
-			if m.kind == methodNode && strings.HasPrefix(name, prefix) {
+			// A receiver that is an alias may mean any type of the package.
+			if m.kind == methodNode && (strings.HasPrefix(name, prefix) || n.pack.alias(m)) {
 				for _, t := range w.p.targets(m, ref{name: strings.TrimPrefix(name, "_test:")}) {
 					w.add(t)
 				}
@@ -425,7 +436,7 @@ func (w *walk) state() {
 		return
 	}
 	// Function values may have come through one of those variables.
-	fits := func(params int) bool { return params < 0 || w.args[params] || w.args[anyArgs] }
+	fits := func(params int) bool { return params == anyArgs || w.args[params] || w.args[anyArgs] }
 	for _, n := range w.p.all {
 		if w.deep[n] {
 			continue
@@ -435,7 +446,7 @@ func (w *walk) state() {
 				continue
 			}
 			for _, t := range w.p.targets(n, r) {
-				if t.kind == funcNode && fits(t.params) {
+				if t.kind == funcNode && (fits(t.params) || t.iterate && w.args[iterator]) {
 					w.add(t)
 				}
 			}

@@ -2,13 +2,10 @@
 
 package raw
 
-import (
-	"errors"
-	"os"
-)
+import "errors"
 
 // CanMap tells whether Map works on this system.
 const CanMap = false
 
 // Map maps the first size bytes of a file for reading, where it can.
-func Map(*os.File, int) ([]byte, error) { return nil, errors.ErrUnsupported }
+func Map(uintptr, int) ([]byte, error) { return nil, errors.ErrUnsupported }

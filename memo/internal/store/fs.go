@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -37,11 +38,14 @@ type File interface {
 }
 
 // rooted is a directory of the system, confined by os.Root. The directories of
-// entries are kept open: a hit is then one openat away.
+// entries, and the one of temporary files, are kept open: a hit is then one
+// openat away.
 type rooted struct {
-	root   *os.Root
-	shards [shardCount]atomic.Pointer[os.Root]
-	temp   atomic.Pointer[os.Root]
+	root *os.Root
+	open [shardCount + 1]atomic.Pointer[dirHandle] // the last is tmp
+
+	mu  sync.Mutex
+	old []*dirHandle // of directories that someone has removed
 }
 
 const (
@@ -58,40 +62,46 @@ func Dir(dir string) (FS, error) {
 	return &rooted{root: root}, nil
 }
 
-// within is the innermost open directory that a name is in, and the rest of
-// the name.
-func (r *rooted) within(name string) (*os.Root, string) {
-	open, dir := &r.temp, "tmp"
-	rest, ok := strings.CutPrefix(name, "tmp/")
+// place is which of the open directories a name is in, and the name there.
+func place(name string) (i int, rest string, ok bool) {
+	if rest, ok := strings.CutPrefix(name, "tmp/"); ok {
+		return shardCount, rest, true
+	}
+	return shardOf(name)
+}
+
+// within is the open directory that a name is in; nil if it is in none.
+func (r *rooted) within(name string) (*dirHandle, string) {
+	i, rest, ok := place(name)
 	if !ok {
-		var i int
-		if i, rest, ok = shardOf(name); !ok {
-			return r.root, name
-		}
-		open, dir = &r.shards[i], name[:len("e/a")]
+		return nil, name
 	}
-	if sub := open.Load(); sub != nil {
-		return sub, rest
+	if d := r.open[i].Load(); d != nil {
+		return d, rest
 	}
-	sub, err := r.root.OpenRoot(dir)
+	d, err := openDir(r.root, name[:len(name)-len(rest)-1])
 	if err != nil {
-		return r.root, name
+		return nil, name
 	}
-	if !open.CompareAndSwap(nil, sub) {
-		_ = sub.Close()
+	if !r.open[i].CompareAndSwap(nil, d) {
+		_ = d.Close()
 		return r.within(name)
 	}
-	return sub, rest
+	return d, rest
 }
 
 func (r *rooted) Open(name string) (File, error) {
-	root, name := r.within(name)
-	return file(root.Open(name))
+	if d, name := r.within(name); d != nil {
+		return d.Open(name)
+	}
+	return file(r.root.Open(name))
 }
 
 func (r *rooted) Create(name string) (File, error) {
-	root, name := r.within(name)
-	return file(root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode))
+	if d, name := r.within(name); d != nil {
+		return d.Create(name)
+	}
+	return file(r.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode))
 }
 
 func (r *rooted) Append(name string) (File, error) {
@@ -100,50 +110,65 @@ func (r *rooted) Append(name string) (File, error) {
 
 func (r *rooted) Mkdir(name string) error {
 	err := r.root.Mkdir(name, dirMode)
-	if err != nil {
-		return err
+	if i, _, ok := place(name + "/"); ok && err == nil {
+		// If one is open, someone has removed it. Others may be using it at
+		// this moment, so it is closed at the end.
+		if d := r.open[i].Swap(nil); d != nil {
+			r.mu.Lock()
+			r.old = append(r.old, d)
+			r.mu.Unlock()
+		}
 	}
-	// If one is open, someone has removed it.
-	open := &r.temp
-	if i, _, ok := shardOf(name + "/"); ok {
-		open = &r.shards[i]
-	} else if name != "tmp" {
-		return nil
-	}
-	if old := open.Swap(nil); old != nil {
-		_ = old.Close()
-	}
-	return nil
+	return err
 }
 
-func (r *rooted) Rename(from, to string) error { return r.root.Rename(from, to) }
+func (r *rooted) Rename(from, to string) error {
+	if !canMove {
+		return r.root.Rename(from, to)
+	}
+	a, oldName := r.within(from)
+	b, newName := r.within(to)
+	if a == nil || b == nil {
+		return r.root.Rename(from, to)
+	}
+	return a.Move(oldName, b, newName)
+}
 
 func (r *rooted) Remove(name string) error {
-	root, name := r.within(name)
-	return root.Remove(name)
+	if d, name := r.within(name); d != nil {
+		return d.Remove(name)
+	}
+	return r.root.Remove(name)
 }
 
 func (r *rooted) Stat(name string) (fs.FileInfo, error) {
-	root, name := r.within(name)
-	return root.Lstat(name)
+	if d, name := r.within(name); d != nil {
+		return d.Stat(name)
+	}
+	return r.root.Lstat(name)
 }
 
 func (r *rooted) Chtimes(name string, t time.Time) error {
-	root, name := r.within(name)
-	return root.Chtimes(name, t, t)
+	if d, name := r.within(name); d != nil {
+		return d.Chtimes(name, t)
+	}
+	return r.root.Chtimes(name, t, t)
 }
 
 func (r *rooted) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(r.root.FS(), name) }
 
 func (r *rooted) Close() error {
-	for i := range r.shards {
-		if sub := r.shards[i].Swap(nil); sub != nil {
-			_ = sub.Close()
+	for i := range r.open {
+		if d := r.open[i].Swap(nil); d != nil {
+			_ = d.Close()
 		}
 	}
-	if sub := r.temp.Swap(nil); sub != nil {
-		_ = sub.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.old {
+		_ = d.Close()
 	}
+	r.old = nil
 	return r.root.Close()
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"io/fs"
-	"os"
 	"sync"
 
 	"github.com/weft-go/weft/memo/internal/key"
@@ -25,16 +24,16 @@ type mapping struct {
 }
 
 func (m *mappings) get(k key.Key, info fs.FileInfo, f File) ([]byte, bool) {
-	of, ok := f.(*os.File)
+	of, ok := f.(interface{ Fd() uintptr })
 	if !ok || info.Size() > int64(^uint(0)>>1) {
 		return nil, false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if old, ok := m.m[k]; ok && os.SameFile(old.info, info) && old.info.Size() == info.Size() {
+	if old, ok := m.m[k]; ok && sameFile(old.info, info) && old.info.Size() == info.Size() {
 		return old.b, true
 	}
-	b, err := raw.Map(of, int(info.Size()))
+	b, err := raw.Map(of.Fd(), int(info.Size()))
 	if err != nil {
 		return nil, false
 	}
