@@ -57,8 +57,8 @@ type Config struct {
 	// ShareFrom is the size in bytes from which slices of numbers travel
 	// through shared memory instead of being copied through a socket; -1 is
 	// never. A slice that comes so is the function's own, to read and write,
-	// until the run is over: it must not be kept longer, and while the run
-	// lasts the caller must not change it. Defaults to 1 MiB.
+	// until it returns: what it keeps longer it must copy. While a Map, Each
+	// or Reduce lasts the caller must not change it. Defaults to 1 MiB.
 	ShareFrom int
 
 	name  string        // of the setup
