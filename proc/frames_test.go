@@ -98,6 +98,10 @@ func TestFailuresCross(t *testing.T) {
 	if pe, ok := errors.AsType[*weft.PanicError](p); !ok || string(pe.Stack) != "stack" || !errors.Is(p, mine) {
 		t.Errorf("%v", p)
 	}
+	wrapped := pack(&weft.ItemError{Index: 2, Err: &weft.PanicError{Value: "v", Stack: []byte("stack")}}, known).unpack(known)
+	if pe, ok := errors.AsType[*weft.PanicError](wrapped); !ok || string(pe.Stack) != "stack" || !strings.HasPrefix(wrapped.Error(), "item 2: panic: v") {
+		t.Errorf("%v", wrapped)
+	}
 	if err := wire.Check(reflect.TypeFor[failed]()); err != nil {
 		t.Error(err)
 	}
