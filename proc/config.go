@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -57,8 +56,8 @@ type Config struct {
 	// ShareFrom is the size in bytes from which slices of numbers travel
 	// through shared memory instead of being copied through a socket; -1 is
 	// never. A slice that comes so is the function's own, to read and write,
-	// until the run is over: it must not be kept longer, and while the run
-	// lasts the caller must not change it. Defaults to 1 MiB.
+	// until it returns: what it keeps longer it must copy. While a Map, Each
+	// or Reduce lasts the caller must not change it. Defaults to 1 MiB.
 	ShareFrom int
 
 	name  string        // of the setup
@@ -92,7 +91,7 @@ func (c Config) withDefaults() Config {
 func (c *Config) validate() error {
 	switch {
 	case c.Workers > mostWorkers:
-		return fmt.Errorf("Workers is %d; at most %d processes are started", c.Workers, mostWorkers)
+		return fmt.Errorf("the config's Workers is %d; at most %d processes are started", c.Workers, mostWorkers)
 	case c.MaxTasks < 0:
 		return fmt.Errorf("MaxTasks is %d; give a number of items above 0, or 0 for no limit", c.MaxTasks)
 	case c.MemoryLimit < 0:
@@ -104,26 +103,26 @@ func (c *Config) validate() error {
 	case c.IdleTimeout < 0:
 		return fmt.Errorf("IdleTimeout is %v; give a time above 0, or 0 to keep workers", c.IdleTimeout)
 	case c.Nice < 0 || c.Nice > 19:
-		return fmt.Errorf("Nice is %d; give 0 to 19", c.Nice)
+		return fmt.Errorf("the config's Nice is %d; give 0 to 19", c.Nice)
 	case c.ShareFrom < -1:
 		return fmt.Errorf("ShareFrom is %d; give a number of bytes above 0, or -1 to copy everything", c.ShareFrom)
 	}
 	for _, kv := range c.Env {
 		if k, _, ok := strings.Cut(kv, "="); !ok || k == "" || strings.ContainsRune(kv, 0) {
-			return fmt.Errorf("Env has %q; entries are KEY=value", kv)
+			return fmt.Errorf("the config's Env has %q; entries are KEY=value", kv)
 		}
 	}
 	if c.Dir != "" {
 		if fi, err := os.Stat(c.Dir); err != nil {
-			return fmt.Errorf("Dir: %w", err)
+			return fmt.Errorf("the config's Dir: %w", err)
 		} else if !fi.IsDir() {
-			return fmt.Errorf("Dir: %s is no directory", c.Dir)
+			return fmt.Errorf("the config's Dir: %s is no directory", c.Dir)
 		}
 	}
 	if c.Setup != nil {
 		f, err := weft.Registered(c.Setup)
 		if err != nil {
-			return fmt.Errorf("Setup: %w", err)
+			return fmt.Errorf("the config's Setup: %w", err)
 		}
 		c.name = f.Name()
 	}
@@ -133,5 +132,3 @@ func (c *Config) validate() error {
 const leastMemory = 16 << 20
 
 var errNoInit = errors.New("proc: Start: call proc.Init() as the first line of main (in tests: of TestMain); a worker process is this program started again, and Init is where it becomes one")
-
-var errSystem = fmt.Errorf("proc: Start: worker processes are not there yet on %s, only on Linux; leave weft.On out to run in goroutines", runtime.GOOS)

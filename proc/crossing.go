@@ -26,6 +26,7 @@ type failure struct {
 	Value   string
 	Cause   *failure // what a panic's value is, if an error
 	Stack   []byte
+	Inner   *failure // a panic that the error wraps
 }
 
 // standard are the errors that keep their identity without registration.
@@ -81,6 +82,9 @@ func pack(err error, registered map[string]error) (f *failure) {
 	}](err); ok {
 		f.Timeout = t.Timeout()
 	}
+	if p, ok := errors.AsType[*weft.PanicError](err); ok {
+		f.Inner = pack(p, registered)
+	}
 	return f
 }
 
@@ -113,6 +117,9 @@ func (f *failure) unpack(registered map[string]error) error {
 		} else if known := registered[name]; known != nil {
 			e.is = append(e.is, known)
 		}
+	}
+	if f.Inner != nil {
+		e.is = append(e.is, f.Inner.unpack(registered))
 	}
 	if f.BackOff {
 		e.is = append(e.is, weft.BackOff{After: f.After})

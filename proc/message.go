@@ -69,6 +69,9 @@ func (f *frames) next() (kind, []byte, error) {
 	}
 	f.at += frameHead
 	if err := f.fill(n); err != nil {
+		if err == io.EOF { //nolint:errorlint // readers return it as it is
+			err = io.ErrUnexpectedEOF
+		}
 		return 0, nil, err
 	}
 	p := f.buf[f.at : f.at+n]

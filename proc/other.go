@@ -5,9 +5,12 @@ package proc
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"github.com/weft-go/weft"
 )
+
+var errSystem = fmt.Errorf("proc: Start: worker processes are not there yet on %s, only on Linux; leave weft.On out to run in goroutines", runtime.GOOS)
 
 // Init makes this process a worker if a pool has started it as one. There are
 // none on this system: it does nothing.

@@ -35,6 +35,7 @@ type Pool struct {
 	waiting  []*ticket // batches without a worker, the oldest first
 	made     int       // workers made so far, for their names
 	failures int       // starts that failed in a row
+	pause    time.Time // until then none is tried, if there are other workers
 	shelves  map[*weft.Lifetime]*shelf
 
 	tasks    sync.WaitGroup // goroutines of the pool
@@ -293,6 +294,9 @@ func (p *Pool) serveLocked() {
 // reviveLocked starts workers in the place of those that are gone, while
 // somebody waits.
 func (p *Pool) reviveLocked() {
+	if p.failures >= mostFailures && len(p.workers) > 0 && time.Now().Before(p.pause) {
+		return
+	}
 	for !p.closed && len(p.waiting) > p.starting && len(p.workers)+p.starting < p.cfg.Workers {
 		p.starting++
 		p.tasks.Go(func() { _ = p.startWorker() }) // it tells those who wait
@@ -300,8 +304,12 @@ func (p *Pool) reviveLocked() {
 }
 
 // mostFailures is how many starts in a row may fail before those who wait are
-// told.
-const mostFailures = 3
+// told, or, if there are other workers, before the next one waits for
+// startPause.
+const (
+	mostFailures = 3
+	startPause   = time.Second
+)
 
 // startWorker starts one process, already counted in p.starting.
 func (p *Pool) startWorker() error {
@@ -315,6 +323,7 @@ func (p *Pool) startWorker() error {
 	p.starting--
 	if err != nil {
 		p.failures++
+		p.pause = time.Now().Add(startPause)
 		if p.failures >= mostFailures && len(p.workers)+p.starting == 0 {
 			for _, t := range p.waiting {
 				t.err = fmt.Errorf("proc: no worker can be started, %d times in a row: %w", p.failures, err)

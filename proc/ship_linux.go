@@ -371,9 +371,7 @@ func (w *worker) runs(seq uint64) bool {
 
 // receive reads the results of a message.
 func (s *shipment) receive(w *worker, seq uint64, st stretch, out outcome) (outcome, error) {
-	// With more messages under way the worker has no use for a quick answer,
-	// but for the CPU.
-	w.data.calm = w.posted.Load() > seq
+	w.data.crowd = w.posted.Load() > seq
 	for {
 		k, payload, err := w.frames.next()
 		if err != nil {

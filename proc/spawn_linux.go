@@ -76,7 +76,7 @@ func (p *page) unmap() {
 type socket struct {
 	fd     int
 	once   sync.Once
-	calm   bool // does not ask, as there is better use for the CPU
+	crowd  bool // other goroutines have something to do meanwhile
 	spins  bool // what is read tends to come soon
 	misses int  // questions in vain, in a row
 }
@@ -91,7 +91,7 @@ func (s *socket) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	if s.spins && !s.calm {
+	if s.spins || s.crowd {
 		if n := s.spin(b); n > 0 {
 			s.misses = 0
 			return n, nil
@@ -127,6 +127,11 @@ func (s *socket) spin(b []byte) int {
 			return int(n)
 		case e != unix.EAGAIN || time.Since(begun) > spinFor:
 			return 0
+		}
+		if s.crowd {
+			// A goroutine that waits in the kernel keeps its place in the
+			// scheduler for 20 us and more.
+			runtime.Gosched()
 		}
 		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 	}

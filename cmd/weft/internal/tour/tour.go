@@ -50,9 +50,10 @@ type sizes struct {
 	requests int
 	sample   int // requests that the plain loop makes
 	latency  time.Duration
+	image    int // rows and columns
 }
 
-var fullSize = sizes{tiny: 1_000_000, cached: 1000, requests: 2000, sample: 50, latency: 20 * time.Millisecond}
+var fullSize = sizes{tiny: 1_000_000, cached: 1000, requests: 2000, sample: 50, latency: 20 * time.Millisecond, image: 2048}
 
 // stop is one kind of work. To add one, write its run function and add a line
 // to stops.
@@ -65,7 +66,7 @@ type stop struct {
 }
 
 // stops is the tour.
-var stops = []stop{hashStop, parseStop, cacheStop, tinyStop, httpStop}
+var stops = append([]stop{hashStop, parseStop, cacheStop, tinyStop, httpStop}, systemStops...)
 
 const (
 	leastWidth   = 80

@@ -9,17 +9,22 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
+	"github.com/weft-go/weft/proc"
 	"go.uber.org/goleak"
 
 	"github.com/weft-go/weft"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	proc.Init()
+	goleak.VerifyTestMain(m)
+}
 
 var rewrite = flag.Bool("rewrite", false, "write the files in testdata anew")
 
@@ -50,7 +55,7 @@ func smallTree(t *testing.T) string {
 func smallConfig(t *testing.T, out *bytes.Buffer) Config {
 	return Config{
 		Out: out, Tree: smallTree(t),
-		sizes: sizes{tiny: 1000, cached: 10, requests: 20, sample: 3, latency: time.Millisecond},
+		sizes: sizes{tiny: 1000, cached: 10, requests: 20, sample: 3, latency: time.Millisecond, image: 256},
 	}
 }
 
@@ -64,7 +69,7 @@ func TestWholeTour(t *testing.T) {
 	}
 	text := strings.Join(strings.Fields(out.String()), " ")
 	for _, want := range []string{
-		"5 stops",
+		fmt.Sprintf("%d stops", len(stops)),
 		"20 files, 0 MB; the hash of all hashes begins with",
 		"15 files: 3 packages, 28 functions, 70 lines; of the files 1 do not parse (test data); the same both ways",
 		"10 files, 20 functions; 10 from the cache",
@@ -76,6 +81,13 @@ func TestWholeTour(t *testing.T) {
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the tour does not say %q", want)
+		}
+	}
+	if runtime.GOOS == "linux" {
+		for _, want := range []string{"was ended by SIGKILL", "while it ran item 32", "The other 63 bands; the same both ways"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the tour does not say %q", want)
+			}
 		}
 	}
 	for l := range strings.Lines(out.String()) {
