@@ -65,7 +65,8 @@ func (r *run) attemptsFrom(ctx context.Context, w *worker, n int, err error, cal
 		}
 		r.retry.Add(1)
 		if !pause(ctx, delay) {
-			return err
+			// It has attempts left, so this is not why the run ended.
+			return fmt.Errorf("%w; its last attempt: %w", context.Cause(ctx), err)
 		}
 		err = nil
 	}

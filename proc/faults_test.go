@@ -62,8 +62,9 @@ func TestDeaths(t *testing.T) {
 		if d.Signal != syscall.SIGKILL || d.ExitCode != -1 || !slices.Contains(d.Stderr, "about to die") || d.PeakRSS < 1<<20 || d.PID == 0 {
 			t.Errorf("%#v", d)
 		}
-		// One of many is run once more by itself, to make sure.
-		if want := min(2, chunk); d.Deaths != want {
+		// One of many is run once more by itself, to make sure; of short items
+		// sent one by one several may be under way at a worker too.
+		if d.Deaths != 2 && (chunk > 1 || d.Deaths != 1) {
 			t.Errorf("in chunks of %d: %d deaths", chunk, d.Deaths)
 		}
 		if d := wantDeath(t, p, do{What: "abort"}, opt); d.ExitCode != 2 && d.Signal != syscall.SIGABRT {

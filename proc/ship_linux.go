@@ -33,6 +33,8 @@ type shipment struct {
 // has failed already.
 type stretch struct {
 	lo, hi int
+	solo   bool // nothing else may be under way at the worker
+	crowd  bool // something was, when it was sent
 	err    error
 }
 
@@ -90,6 +92,7 @@ type death struct {
 	at    int  // the place in the batch of the item that ran, -1 if none
 	other bool // another message was dealt with
 	sure  bool // the item is to blame
+	crowd bool // messages of other batches were under way there too
 	err   *DeathError
 }
 
@@ -97,14 +100,17 @@ type death struct {
 // those of the message that were not done.
 //
 // Of several items the one that ran is the likely culprit, but what an earlier
-// one left behind may have done it. So it is run once more by itself: if that
-// ends a worker too, it is named and given up. Those before it go again too, as
-// their results are lost; those after it had not begun.
+// one left behind may have done it, one of another batch too. So it is run once
+// more by itself: if that ends a worker too, it is named and given up. Those
+// before it go again too, as their results are lost; those after it had not
+// begun. What is sent again is alone at its worker: whatever ends that one is
+// among it.
 func (s *shipment) afterDeath(todo []stretch, st stretch, d *death) []stretch {
 	if st.lo >= st.hi {
 		return todo // all were done
 	}
-	alone := st.hi-st.lo == 1
+	alone := st.hi-st.lo == 1 && !d.crowd
+	st.solo = st.solo || d.crowd
 	if d.at < 0 {
 		s.lost++
 		switch {
@@ -113,7 +119,7 @@ func (s *shipment) afterDeath(todo []stretch, st stretch, d *death) []stretch {
 		case !alone:
 			s.lost = 0
 			for i := st.hi - 1; i >= st.lo; i-- {
-				todo = append(todo, stretch{lo: i, hi: i + 1})
+				todo = append(todo, stretch{lo: i, hi: i + 1, solo: true})
 			}
 			return todo
 		}
@@ -126,12 +132,12 @@ func (s *shipment) afterDeath(todo []stretch, st stretch, d *death) []stretch {
 	}
 	s.deaths[at]++
 	todo = append(todo, stretch{lo: at + 1, hi: st.hi})
-	suspect := stretch{lo: at, hi: at + 1}
-	if d.sure || alone || s.deaths[at] > 1 {
+	suspect := stretch{lo: at, hi: at + 1, solo: true}
+	if d.sure || alone {
 		d.err.Deaths, d.err.Index = s.deaths[at], s.b.First+at
 		suspect.err = d.err
 	}
-	return append(todo, suspect, stretch{lo: st.lo, hi: at})
+	return append(todo, suspect, stretch{lo: st.lo, hi: at, solo: st.solo})
 }
 
 // outcome is what came of a message.
@@ -154,11 +160,18 @@ func (s *shipment) send(st stretch) (out outcome, err error) {
 		}
 		defer m.release()
 	}
-	w, err := p.get(s.ctx, s.shelf.depth())
+	depth := s.shelf.depth()
+	if st.solo {
+		depth = 1
+	}
+	w, err := p.get(s.ctx, depth)
 	if err != nil {
 		return out, err
 	}
 	defer p.put(w)
+	p.mu.Lock()
+	st.crowd = w.load > 1
+	p.mu.Unlock()
 	if p.cfg.MaxTasks > 0 {
 		p.mu.Lock()
 		st.hi = min(st.hi, st.lo+w.left)
@@ -523,7 +536,7 @@ func (s *shipment) mourn(w *worker, seq uint64, st stretch, out outcome, broke b
 			e.PeakRSS = max(e.PeakRSS, u.Maxrss<<10)
 		}
 	}
-	d := &death{at: -1, err: e}
+	d := &death{at: -1, err: e, crowd: st.crowd || w.posted.Load() > seq}
 	at := w.page.at.Load()
 	switch running := at >> 32; {
 	case at == 0:
