@@ -26,7 +26,6 @@ type shipment struct {
 	shelf *shelf
 
 	deaths map[int]int // workers that an item has ended, by its place
-	lost   int         // messages in a row that were lost though no item of theirs ran
 }
 
 // stretch is some items of a batch that go in one message, or one item that
@@ -34,16 +33,8 @@ type shipment struct {
 type stretch struct {
 	lo, hi int
 	err    error
+	alone  bool // goes to a worker that gets nothing else meanwhile
 }
-
-const (
-	// fewLost is how often a message may be lost in a row before its items go
-	// one by one, or the one that it is is given up: it ends the worker while it
-	// is read.
-	fewLost = 2
-	// mostLost is how often in a row it may be lost to other batches' items.
-	mostLost = 1000
-)
 
 func (s *shipment) run() error {
 	todo := []stretch{{hi: s.b.Items.Len()}} // the next one last
@@ -73,12 +64,10 @@ func (s *shipment) run() error {
 		case err != nil:
 			return err
 		case out.bad != nil:
-			s.lost = 0
 			todo = append(todo, stretch{lo: out.bad.lo + 1, hi: st.hi}, *out.bad, stretch{lo: st.lo, hi: out.bad.lo})
 		case out.stop:
 			return nil
 		default:
-			s.lost = 0
 			todo = append(todo, st)
 		}
 	}
@@ -87,10 +76,9 @@ func (s *shipment) run() error {
 
 // death is how a worker died with a message under way.
 type death struct {
-	at    int  // the place in the batch of the item that ran, -1 if none
-	other bool // another message was dealt with
-	sure  bool // the item is to blame
-	err   *DeathError
+	at   int  // the place in the batch of the item that ran, -1 if none
+	sure bool // the item is to blame
+	err  *DeathError
 }
 
 // afterDeath decides what follows from a death, for the items of st, which are
@@ -104,22 +92,23 @@ func (s *shipment) afterDeath(todo []stretch, st stretch, d *death) []stretch {
 	if st.lo >= st.hi {
 		return todo // all were done
 	}
-	alone := st.hi-st.lo == 1
+	single := st.hi-st.lo == 1
 	if d.at < 0 {
-		s.lost++
+		// It died between two items: while it read a message or answered some,
+		// this one or another. To find out which, this one goes to a worker
+		// that has no other; then item by item.
 		switch {
-		case d.other && s.lost < mostLost || s.lost < fewLost:
+		case !st.alone:
+			st.alone = true
 			return append(todo, st)
-		case !alone:
-			s.lost = 0
+		case !single:
 			for i := st.hi - 1; i >= st.lo; i-- {
-				todo = append(todo, stretch{lo: i, hi: i + 1})
+				todo = append(todo, stretch{lo: i, hi: i + 1, alone: true})
 			}
 			return todo
 		}
 		d.at, d.sure = st.lo, true
 	}
-	s.lost = 0
 	at := max(st.lo, min(d.at, st.hi-1))
 	if s.deaths == nil {
 		s.deaths = map[int]int{}
@@ -127,7 +116,7 @@ func (s *shipment) afterDeath(todo []stretch, st stretch, d *death) []stretch {
 	s.deaths[at]++
 	todo = append(todo, stretch{lo: at + 1, hi: st.hi})
 	suspect := stretch{lo: at, hi: at + 1}
-	if d.sure || alone || s.deaths[at] > 1 {
+	if d.sure || single || s.deaths[at] > 1 {
 		d.err.Deaths, d.err.Index = s.deaths[at], s.b.First+at
 		suspect.err = d.err
 	}
@@ -154,7 +143,11 @@ func (s *shipment) send(st stretch) (out outcome, err error) {
 		}
 		defer m.release()
 	}
-	w, err := p.get(s.ctx, s.shelf.depth())
+	depth := 1
+	if !st.alone {
+		depth = s.shelf.depth()
+	}
+	w, err := p.get(s.ctx, depth)
 	if err != nil {
 		return out, err
 	}
@@ -526,10 +519,7 @@ func (s *shipment) mourn(w *worker, seq uint64, st stretch, out outcome, broke b
 	d := &death{at: -1, err: e}
 	at := w.page.at.Load()
 	switch running := at >> 32; {
-	case at == 0:
-		d.other = w.page.msg.Load() != seq
-	case running != seq&(1<<32-1):
-		d.other = true
+	case at == 0, running != seq&(1<<32-1):
 	default:
 		d.at = st.lo + int(at&(1<<32-1)) - 1
 	}
@@ -538,7 +528,7 @@ func (s *shipment) mourn(w *worker, seq uint64, st stretch, out outcome, broke b
 		d.sure = r.sure && r.at == at && d.at >= 0
 		if r.seq != 0 && r.seq != seq {
 			// The one before did wrong, and this one had only just begun.
-			d.at, d.other = -1, true
+			d.at = -1
 		}
 	}
 	out.died = d
