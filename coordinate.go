@@ -12,11 +12,11 @@ import (
 const (
 	firstLook = 500 * time.Microsecond
 	// Early on a run is looked at more often: a wrong start costs most then.
-	cpuLook      = 2 * time.Millisecond
-	cpuLookLater = 5 * time.Millisecond
-	settleTime   = 100 * time.Millisecond
-	slowLook     = 10 * time.Millisecond
-	// fullWindow is the least time over which rates are compared.
+	earlyOn  = 100 * time.Millisecond
+	cpuLook  = 5 * time.Millisecond
+	slowLook = 10 * time.Millisecond
+	// fullWindow is the least time over which rates are compared, early on a
+	// quarter of the time since the start.
 	fullWindow  = 2 * time.Millisecond
 	probeWindow = 30 * time.Millisecond
 	// longWindow is when a window ends though little was finished.
@@ -29,7 +29,7 @@ func (r *run) coordinate(ctx context.Context, begin func()) {
 	r.every.Store(int64(firstLook))
 	var look <-chan time.Time
 	var timer *time.Timer
-	if r.n != 1 {
+	if r.n != 1 || r.memory.explicit { // of a single item only the memory is to be watched
 		timer = time.NewTimer(firstLook)
 		defer timer.Stop()
 		look = timer.C
@@ -45,12 +45,21 @@ func (r *run) coordinate(ctx context.Context, begin func()) {
 			stop = nil
 			r.halt(context.Cause(ctx))
 		case <-look:
-			next := r.look(&win)
-			r.every.Store(int64(next))
-			r.looked.Store(int64(r.now()))
-			timer.Reset(next)
+			timer.Reset(r.lookAgain(&win))
+		case <-r.poke:
+			if timer != nil {
+				timer.Reset(r.lookAgain(&win))
+			}
 		}
 	}
+}
+
+// lookAgain looks, and returns when to look next.
+func (r *run) lookAgain(win *cpuWindow) time.Duration {
+	next := r.look(win)
+	r.every.Store(int64(next))
+	r.looked.Store(int64(r.now()))
+	return next
 }
 
 // look is one look at the figures. It returns when to look again.
@@ -94,17 +103,26 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 		return firstLook
 	}
 	running := now - time.Duration(began)
+	if running < longItem/4 {
+		return firstLook
+	}
+	tid := int(w.tid.Load())
+	if r.long.began != began || r.long.tid != tid {
+		r.long = longLook{began: began, tid: tid, at: now, real: pilot.RealTime()}
+		if tid != 0 {
+			r.long.cpu = pilot.CPUOf(tid)
+		}
+		return firstLook
+	}
 	if running < longItem {
 		return firstLook
 	}
 	if w.size.Load() > 1 {
 		w.stop.Store(true)
 	}
-	tid := int(w.tid.Load())
 	if tid != 0 {
-		wall := time.Duration(r.inItems.Load()) + running
-		cpu := pilot.CPUOf(tid) - time.Duration(w.cpu.Load())
-		r.measureShare(w, cpu, wall-w.watched.in, r.robbed(w, cpu))
+		cpu := pilot.CPUOf(tid) - r.long.cpu
+		r.measureShare(w, cpu, now-r.long.at, r.robbed(cpu))
 	}
 	est := r.est.Estimate()
 	items := r.counted.Load()
@@ -123,7 +141,7 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	est.Items = int(items) + 1
 	est.Bytes = r.memory.perItem()
 	est.Running = items == 0
-	a := r.ask(est)
+	a := r.ask(est, true)
 	r.answer, r.settled, r.decided = a, est, now
 	if r.explain {
 		r.planned = true
@@ -137,14 +155,24 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	return min(slowLook, max(firstLook, running/2))
 }
 
-// robbed tells whether worker 0 is ready for a CPU that other programs, or
-// other goroutines of this one, have. Time that only passed on a test's clock does not count.
-func (r *run) robbed(w *worker, cpu time.Duration) bool {
-	real := pilot.RealTime() - time.Duration(w.real.Load())
-	if real-cpu < longItem/8 {
+// longLook is where the coordinator's look into a long item began: what the
+// item did before, to open a connection say, tells little of the rest.
+type longLook struct {
+	began int64 // the item's start, as in worker
+	tid   int   // its thread, 0 if it has none of its own
+	at    time.Duration
+	cpu   time.Duration // of the thread
+	real  time.Duration // by the system's clock
+}
+
+// robbed tells whether worker 0, which had cpu of its thread's time since the
+// look began, is ready for a CPU that other programs, or other goroutines of
+// this one, have. Time that only passed on a test's clock does not count.
+func (r *run) robbed(cpu time.Duration) bool {
+	if pilot.RealTime()-r.long.real-cpu < longItem/8 {
 		return false
 	}
-	return !pilot.Blocked(int(w.tid.Load())) || pilot.Read().Runnable > 0
+	return !pilot.Blocked(r.long.tid) || pilot.Read().Runnable > 0
 }
 
 // cpuWindow is where the window that is being measured began.
@@ -155,13 +183,13 @@ type cpuWindow struct {
 	counted                 int64
 	inItems                 int64
 	cpu                     time.Duration
-	stalled                 time.Duration
 	squares                 int64
 	sampledCPU, sampledWall int64
 	chunks                  int64
 	counts                  pilot.Counters
 	looks                   int
 	running, runnable       float64 // goroutines beside the coordinator, summed over the looks
+	still                   plan.Standstill
 }
 
 // spread is the standard error of the window's mean item time, as a share of
@@ -180,44 +208,57 @@ func (w *cpuWindow) spread(r *run) float64 {
 
 func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	live := r.live.Load()
+	every := clamp(now/8, firstLook/2, cpuLook)
+	if now < earlyOn {
+		every = min(every, 2*firstLook)
+	}
 	if r.remote.active() {
 		r.lookRemote(now)
-		return cpuLook
+		return every
 	}
 	if r.meter != nil {
 		if !r.fixed {
 			r.judgeCharges()
 		}
-		return cpuLook
+		return every
 	}
 	if r.scaler == nil {
 		return slowLook
 	}
+	counts := pilot.Read()
+	switch win.still.Look(now, counts.Running-1, r.counted.Load(), r.cpuTime()) { // this goroutine runs too
+	case 0:
+	case 1:
+		return firstLook
+	default:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.note(int(live), "none of the workers runs, and nothing gets finished: the items wait")
+		limit, _ := r.mostInFlight()
+		r.toIO(min(limit, plan.FirstInFlight(0, r.want)))
+		return firstLook
+	}
 	if !win.open || live != win.workers || live > r.target.Load() {
 		*win = cpuWindow{
 			open: true, at: now, workers: live, counted: r.counted.Load(), inItems: r.inItems.Load(),
-			cpu: r.cpuTime(), counts: pilot.Read(), stalled: pilot.CPUPressure(),
+			cpu: r.cpuTime(), counts: counts,
 			squares: r.squares.Load(), chunks: r.chunks.Load(),
 			sampledCPU: r.sampledCPU.Load(), sampledWall: r.sampledWall.Load(),
+			still: win.still,
 		}
-		return cpuLook
+		return every
 	}
-	counts := pilot.Read()
 	win.looks++
 	win.running += float64(min(int64(live), counts.Running-1))
 	win.runnable += float64(counts.Runnable)
 	wall, items := now-win.at, r.counted.Load()-win.counted
-	every := cpuLook
-	if now > settleTime {
-		every = cpuLookLater
-	}
 	r.cutShort(now)
 	sampled, onCPU := r.sampledWall.Load()-win.sampledWall, r.sampledCPU.Load()-win.sampledCPU
 	waits := sampled > int64(fullWindow) && onCPU < sampled/2
-	if wall < fullWindow || items < 4*int64(live) && wall < longWindow && !waits {
+	if wall < clamp(now/4, firstLook, fullWindow) || items < 4*int64(live) && wall < longWindow && !waits {
 		return every
 	}
-	if wall < probeWindow && r.scaler.WantsMore(win.spread(r)) {
+	if wall < min(probeWindow, now/8) && r.scaler.WantsMore(win.spread(r)) {
 		return every
 	}
 	v := r.scaler.Step(plan.Window{
@@ -231,24 +272,21 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 		GCShare:  pilot.GCShare(win.counts, counts),
 		Running:  win.running / float64(win.looks),
 		Runnable: win.runnable / float64(win.looks),
-		Crowded:  float64(pilot.CPUPressure()-win.stalled) / float64(wall),
 	})
 	win.open = false
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	limit, _ := r.mostInFlight()
 	if v.IO {
-		share := min(1, float64(r.cpuTime())/float64(now)/float64(live))
 		r.note(int(live), v.Why)
-		limit, _ := r.mostInFlight()
-		r.toIO(min(limit, max(int(live)*2, plan.FirstInFlight(share, r.want))))
+		r.toIO(min(limit, max(int(live)*2, plan.FirstInFlight(v.Share, r.want))))
 		return firstLook
 	}
 	if v.Why != "" {
 		r.note(v.Workers, v.Why)
 	}
-	limit, _ := r.mostInFlight()
 	r.target.Store(int32(min(v.Workers, limit)))
-	return cpuLook
+	return every
 }
 
 // cutShort makes workers give up chunks that take far longer than they should:
@@ -289,7 +327,7 @@ func (r *run) judgeCharges() {
 	if share >= chargedBound {
 		return
 	}
-	a := r.ask(r.settled)
+	a := r.ask(r.settled, true)
 	if a.Mode != plan.IO {
 		return
 	}

@@ -15,13 +15,14 @@ const (
 	// doubled.
 	firstCheck = 20 * time.Microsecond
 	enoughWork = 500 * time.Microsecond
-	// Items of less than tinyItem nanoseconds cost several times as much while
-	// caches are cold: they get warmUp before more workers are thought of.
-	tinyItem = 100
-	warmUp   = 200 * time.Microsecond
 	// Below smallItem nanoseconds one hiccup of the machine is a hundred
 	// items' time: a decision for more workers must be found twice in a row.
+	// And the first such items cost several times as much as later ones, while
+	// caches are cold: they get warmUp before more workers are thought of,
+	// those of less than tinyItem nanoseconds twice that.
 	smallItem = 5_000
+	tinyItem  = 100
+	warmUp    = 100 * time.Microsecond
 	// An item of less than canWait nanoseconds has no time to wait: what it
 	// did not compute, it was kept from computing.
 	canWait = 1000
@@ -34,8 +35,8 @@ const (
 	// longItem is when the coordinator looks into an item that is running.
 	longItem = time.Millisecond
 	// verifyFrom is how long a run must last for its number of workers to be
-	// compared with fewer once, which costs a millisecond or two.
-	verifyFrom = 100 * time.Millisecond
+	// compared with fewer once, which costs half a millisecond or so.
+	verifyFrom = 20 * time.Millisecond
 	// explained is how long Explain measures.
 	explained = 20 * time.Millisecond
 )
@@ -118,34 +119,37 @@ func (r *run) worthAsking(in time.Duration) bool {
 	return float64(in)/float64(done)*float64(r.src.left()) >= float64(plan.LeastWork)
 }
 
-// shareIsClear measures how much of their time the items compute. When they
-// seem to wait it first begins anew, with an eye on how long the thread stands
-// ready without a CPU, and returns false: other programs may have had it.
+// shareIsClear measures how much of their time the items compute. A thread
+// that never gave its CPU up computed. If it did, a closer look begins, with an
+// eye on its CPU time and on how long it stands ready without a CPU, as other
+// programs may have had it; until that is long enough the answer is false.
 func (r *run) shareIsClear(w *worker, in time.Duration) bool {
-	cpu, waits := pilot.ThreadCPU(), pilot.Waits()
-	cpu -= time.Duration(w.cpu.Load())
-	wall := in - w.watched.in
-	if w.watched.on {
-		cpu += pilot.RunDelay() - w.watched.delay
-	}
 	quick := float64(in)/float64(max(1, r.counted.Load())) < canWait
-	r.measureShare(w, cpu, wall, quick || waits == w.waits.Load())
-	if plan.Bound(r.est.Estimate().Share) == "cpu" {
-		return true
+	waits, preempted := pilot.Switches()
+	if preempted != w.preempted && r.est.Estimate().Nanos < smallItem && r.est.Restart() {
+		w.preempted = preempted
+		return false // the figures are those of other programs
 	}
-	if w.watched.on {
-		return wall >= longItem // too short a look to call it waiting
+	waited := waits != w.waits && !quick
+	if waited && !w.watched.on {
+		w.watched = watch{on: true, in: in, cpu: pilot.ThreadCPU(), delay: pilot.RunDelay()}
+		w.waits = waits
+		return false
 	}
-	w.watched = watch{on: true, in: in, delay: pilot.RunDelay()}
-	w.cpu.Store(int64(pilot.ThreadCPU()))
-	w.waits.Store(pilot.Waits())
-	return false
+	wall := in - w.watched.in
+	cpu := wall
+	if waited {
+		cpu = pilot.ThreadCPU() - w.watched.cpu + pilot.RunDelay() - w.watched.delay
+	}
+	r.measureShare(w, cpu, wall, !waited)
+	return plan.Bound(r.est.Estimate().Share) == "cpu" || wall >= longItem // too short a look to call it waiting
 }
 
 // watch is where a closer look at worker 0's thread began.
 type watch struct {
 	on    bool
 	in    time.Duration // time in items until then
+	cpu   time.Duration
 	delay time.Duration // time ready without a CPU
 }
 
@@ -181,7 +185,7 @@ func (r *run) consider(now time.Duration) bool {
 	}
 	est := r.est.Estimate()
 	est.Bytes = r.memory.perItem()
-	a := r.ask(est)
+	a := r.ask(est, false)
 	r.answer, r.settled, r.decided = a, est, now
 	if r.explain {
 		if now >= explained {
@@ -195,14 +199,20 @@ func (r *run) consider(now time.Duration) bool {
 		r.again = 0
 		return false
 	}
-	if r.again++; est.Nanos < smallItem && (r.again < 2 || est.Nanos < tinyItem && time.Duration(r.inItems.Load()) < warmUp) {
+	warm := warmUp
+	if est.Nanos < tinyItem {
+		warm *= 2
+	}
+	if r.again++; est.Nanos < smallItem && (r.again < 2 || time.Duration(r.inItems.Load()) < warm) {
 		return false
 	}
 	r.adopt(a, a.Reason)
 	return true
 }
 
-func (r *run) ask(est plan.Estimate) plan.Answer {
+// ask asks the planner about what is left; beside says that an item runs
+// beside it.
+func (r *run) ask(est plan.Estimate, beside bool) plan.Answer {
 	left := r.src.left()
 	if r.n < 0 {
 		left = -1
@@ -211,7 +221,7 @@ func (r *run) ask(est plan.Estimate) plan.Answer {
 		return plan.Answer{Mode: plan.Plain, Workers: 1, Reason: fmt.Sprintf("all %d items were done before a decision was due", r.n)}
 	}
 	limit, _ := r.mostInFlight()
-	return plan.Decide(plan.Question{Estimate: est, Remaining: left, Workers: r.want, Limit: limit})
+	return plan.Decide(plan.Question{Estimate: est, Remaining: left, Workers: r.want, Limit: limit, Beside: beside})
 }
 
 // adopt ends the pilot with a decision. Called with r.mu held.
@@ -233,7 +243,7 @@ func (r *run) adopt(a plan.Answer, why string) {
 		}
 		r.scaler = plan.NewScaler(a.Workers, a.Workers, promised, r.settled.CPU)
 		if left := float64(r.src.left()) * r.settled.Nanos / float64(a.Workers); left > float64(verifyFrom) {
-			r.scaler.Verify()
+			r.scaler.Verify(r.settled.Best)
 		}
 		r.mode.Store(int32(plan.CPU))
 		r.target.Store(int32(a.Workers))
@@ -247,6 +257,7 @@ func (r *run) toIO(level int) {
 	limit, why := r.mostInFlight()
 	r.io.gradient = plan.NewGradient(level, limit, why)
 	r.io.reset(r.now(), r.counted.Load(), r.cpuTime())
+	r.io.samples, r.io.sampledWall, r.io.sampledCPU = r.samples.Load(), r.sampledWall.Load(), r.sampledCPU.Load()
 	r.mode.Store(int32(plan.IO))
 	if r.borrowed != nil {
 		r.borrowed.Waits()
@@ -254,6 +265,9 @@ func (r *run) toIO(level int) {
 	// Workers that mostly wait hold no CPU slot; the run keeps one.
 	for _, w := range r.workers {
 		w.slot.Hold(false)
+		if w.size.Load() > 1 {
+			w.stop.Store(true) // the rest of its chunk need not wait for the item it is at
+		}
 	}
 	if r.holds > 1 {
 		budget.Shared.Release(r.holds - 1)

@@ -61,7 +61,7 @@ func (g *goroutines) Run(ctx context.Context, b *Batch) error {
 			defer runtime.UnlockOSThread()
 			cpu := pilot.ThreadCPU()
 			defer func() { b.Cost.CPU += pilot.ThreadCPU() - cpu }()
-			b.Here(budget.NewSlot(ctx, true), nil)
+			b.Here(budget.NewSlot(ctx, true, budget.Depth(ctx)), nil)
 		})
 		wg.Wait()
 		if ctx.Err() != nil || b.Ran == b.Items.Len() {

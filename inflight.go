@@ -14,6 +14,7 @@ type ioFigures struct {
 	gradient *plan.Gradient // used by the coordinator only
 	epoch    atomic.Int64
 	items    atomic.Int64
+	enough   atomic.Int64 // items that make a round
 	latency  atomic.Int64
 	backOffs atomic.Int64
 	calm     atomic.Int64 // items of earlier epochs have been answered by a halving
@@ -27,14 +28,18 @@ type ioFigures struct {
 	turns                            int   // back to computing
 }
 
-func (f *ioFigures) add(items int, took time.Duration) {
-	f.items.Add(int64(items))
+// add records items of this epoch. It returns true when they make a round
+// full.
+func (f *ioFigures) add(items int, took time.Duration) bool {
 	f.latency.Add(int64(took))
+	n, enough := f.items.Add(int64(items)), f.enough.Load()
+	return n >= enough && n-int64(items) < enough
 }
 
 func (f *ioFigures) reset(now time.Duration, counted int64, cpu time.Duration) {
 	f.epoch.Add(1)
 	f.items.Store(0)
+	f.enough.Store(int64(f.gradient.Enough()))
 	f.latency.Store(0)
 	f.paced.Store(0)
 	f.began, f.counted, f.cpu = now, counted, cpu
@@ -65,10 +70,10 @@ func (r *run) lookIO(now time.Duration) time.Duration {
 			return f.idle
 		}
 		f.idle = 0
-		return clamp(latency/time.Duration(items)/4, firstLook, cpuLookLater)
+		return clamp(latency/time.Duration(items)/4, firstLook, cpuLook)
 	default:
 		wall := now - f.began
-		round := plan.Round{Items: int(items), Latency: latency / time.Duration(items)}
+		round := plan.Round{Items: int(items), Latency: latency / time.Duration(items), Left: r.leftOver()}
 		if wall > 0 {
 			round.Rate = float64(r.counted.Load()-f.counted) / wall.Seconds()
 			round.Busy = float64(r.cpuTime()-f.cpu) / float64(wall) / float64(r.cpus.Effective)
@@ -116,6 +121,14 @@ func (r *run) computesAfterAll() bool {
 // mostTurns is how often a run turns back from waiting to computing; work that
 // does both in turns is best left with many in flight.
 const mostTurns = 3
+
+// leftOver is how many items have not begun, 0 if that is not known.
+func (r *run) leftOver() int {
+	if r.n < 0 {
+		return 0
+	}
+	return r.src.left()
+}
 
 func clamp(d, lo, hi time.Duration) time.Duration { return max(lo, min(hi, d)) }
 

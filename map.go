@@ -63,10 +63,9 @@ func mapRun[T, R any](ctx context.Context, r *run, items []T, f func(context.Con
 			}
 		}()
 		for i := w.lo; i < w.hi; {
-			var n int
-			var err error
+			n, err := 1, error(nil)
+			w.at = i
 			if r.careful {
-				w.at, n = i, 1
 				err = r.attempts(ctx, w, func(ctx context.Context) error {
 					v, err := f(ctx, items[i])
 					if err == nil {
@@ -75,9 +74,8 @@ func mapRun[T, R any](ctx context.Context, r *run, items []T, f func(context.Con
 					return err
 				})
 			} else {
-				w.at = i
 				hi := min(i+w.grain, w.hi)
-				n, err = tight.Loop(ctx, &w.in, items[i:hi], out[i:hi], f)
+				n, err = tight.Map(ctx, &w.in, items[i:hi], out[i:hi], f)
 				w.in = 0
 			}
 			i += n
@@ -119,17 +117,19 @@ func Each[T any](ctx context.Context, items []T, f func(context.Context, T) erro
 				next = r.crashedAt(w, recover())
 			}
 		}()
-		for i := w.lo; i < w.hi; i++ {
+		for i := w.lo; i < w.hi; {
+			n, err := 1, error(nil)
 			w.at = i
-			var err error
 			if r.careful {
 				err = r.attempts(ctx, w, func(ctx context.Context) error { return f(ctx, items[i]) })
 			} else {
-				err = f(ctx, items[i])
+				n, err = tight.Each(ctx, &w.in, items[i:min(i+w.grain, w.hi)], f)
+				w.in = 0
 			}
-			if err != nil && r.failed(w, i, err) || w.stop.Load() {
+			i += n
+			if err != nil && r.failed(w, i-1, err) || w.stop.Load() {
 				normal = true
-				return i + 1
+				return i
 			}
 		}
 		normal = true

@@ -29,6 +29,7 @@ const (
 // memoryAccount is the run's memory: the budget, what an item takes, what is
 // in use.
 type memoryAccount struct {
+	opened   bool
 	explicit bool  // MemoryLimit was given
 	limit    int64 // 0 while unknown
 	source   string
@@ -45,9 +46,11 @@ type memoryAccount struct {
 	failed  error // set with the run's lock held
 }
 
-func (m *memoryAccount) open(c *config) {
+// open begins the account; held is what the process holds.
+func (m *memoryAccount) open(c *config, held int64) {
+	m.opened = true
 	m.user = c.perItem
-	m.base = memory.HeapInUse()
+	m.base = held
 	if c.memory > 0 {
 		m.explicit, m.limit, m.source = true, c.memory, "MemoryLimit"
 		gcLimits.add(m.base + m.limit)
@@ -116,7 +119,7 @@ func (r *run) watchMemory(now time.Duration) {
 		return
 	}
 	m.looked = now
-	used := memory.HeapInUse() - m.base
+	used := pilot.Read().Held - m.base
 	m.peak.Store(max(m.peak.Load(), used))
 	if !m.explicit && used < largeGrowth {
 		return

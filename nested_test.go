@@ -201,3 +201,38 @@ func TestNestedFunctionsMix(t *testing.T) {
 		t.Errorf("%d slots are still taken", used)
 	}
 }
+
+// A call in the first item has taken every CPU slot before the outer loop
+// knows what its items take: it makes room for the second item.
+func TestInnerCallMakesRoomForOuterItems(t *testing.T) {
+	if cpus.Get().Effective < 2 {
+		t.Skip("needs two CPU slots")
+	}
+	var second atomic.Bool
+	var ran atomic.Int64
+	mustEnd(t, func() {
+		err := weft.Each(t.Context(), ints(2), func(ctx context.Context, i int) error {
+			if i == 1 {
+				second.Store(true)
+				return nil
+			}
+			return weft.Each(ctx, ints(100_000), func(context.Context, int) error {
+				if second.Load() {
+					return nil
+				}
+				computeFor(500 * time.Microsecond)
+				ran.Add(1)
+				return nil
+			})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if n := ran.Load(); n == 100_000 {
+		t.Error("the second outer item began when the inner call of the first was over")
+	}
+	if used := budget.Shared.Used(); used != 0 {
+		t.Errorf("%d slots are still taken", used)
+	}
+}

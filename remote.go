@@ -296,7 +296,7 @@ func (r *run) comeBack(why string) {
 	if est.Nanos < canWait {
 		est.Share = 1
 	}
-	a := r.ask(est)
+	a := r.ask(est, false)
 	n := a.Workers
 	if a.Mode != plan.CPU {
 		n = 1

@@ -68,6 +68,7 @@ type run struct {
 	sampledCPU  atomic.Int64
 	sampledWall atomic.Int64
 	samples     atomic.Int64
+	waity       atomic.Bool  // a watched chunk has waited
 	looked      atomic.Int64 // when coordinate last looked, since begun
 	every       atomic.Int64 // how often it means to look, nanoseconds
 
@@ -75,6 +76,7 @@ type run struct {
 	gate  gate // pauses after a back-off
 	rate  *pacer
 	retry atomic.Int64
+	poke  chan struct{} // asks the coordinator to look now
 	done  chan struct{} // closed when the last worker has left
 
 	mu       sync.Mutex
@@ -89,7 +91,8 @@ type run struct {
 	workers  []*worker
 	first    *worker
 	borrowed *budget.Slot
-	holds    int // CPU slots that workers of this run hold
+	wants    budget.Waiter // for more CPU slots
+	holds    int           // CPU slots that workers of this run hold
 	spans    []span
 	failures itemErrors
 	nfailed  int
@@ -103,6 +106,7 @@ type run struct {
 
 	seen   int64 // items finished when the coordinator saw an item run
 	seenAt time.Duration
+	long   longLook
 }
 
 // body runs the items of w's chunk until one asks to stop, and returns the
@@ -131,7 +135,11 @@ func (r *run) start(ctx context.Context) error {
 	r.fixed = c.workers != 0
 	r.want = cpus.Workers(c.workers, r.cpus)
 	r.openRemote()
-	r.memory.open(c)
+	if c.memory > 0 || r.n >= manyItems {
+		r.memory.open(c, pilot.Read().Held) // before there is room made for results
+	}
+	r.poke = make(chan struct{}, 1)
+	r.wants.Depth, r.wants.Wake = budget.Depth(ctx), r.poke
 	r.done = make(chan struct{})
 	return nil
 }
@@ -156,15 +164,15 @@ func (r *run) check(ctx context.Context) error {
 
 // run carries it out and returns when every goroutine of it has ended.
 func (r *run) run(ctx context.Context) error {
+	defer r.memory.close()
 	if r.n == 0 {
 		r.finishReport()
 		return nil
 	}
 	stopProgress := r.showProgress()
 	defer stopProgress()
-	defer r.memory.close()
 
-	r.count0 = pilot.Read()
+	r.readCounters()
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.ctx, r.cancel = inner, cancel
@@ -184,6 +192,18 @@ func (r *run) run(ctx context.Context) error {
 		})
 	}
 	return r.result(ctx)
+}
+
+// manyItems is from how many items on the room for their results is worth a
+// microsecond to count.
+const manyItems = 1 << 14
+
+// readCounters is where what the items allocate begins to count.
+func (r *run) readCounters() {
+	r.count0 = pilot.Read()
+	if !r.memory.opened {
+		r.memory.open(&r.cfg, r.count0.Held)
+	}
 }
 
 // plainLoop is Workers(1): everything happens in the caller's goroutine.
@@ -220,6 +240,7 @@ func (r *run) plainLoop(ctx context.Context) {
 			break
 		}
 		r.est.Add(w.ran, took)
+		r.watchMemory(now)
 		if r.cfg.chunk == 0 {
 			block = nextBlock(block, w.ran, took)
 		}
@@ -297,16 +318,31 @@ func (r *run) outcome(ctx context.Context) error {
 // joined returns all failures in input order. Items that did not run because
 // of why are among them.
 func (r *run) joined(why error) itemErrors {
-	es := r.failures
-	if why != nil && r.n > 0 {
-		for _, gap := range r.gaps() {
-			for i := gap.lo; i < gap.hi; i++ {
-				es = append(es, &ItemError{Index: i, Err: fmt.Errorf("not run: %w", why)})
-			}
+	failed := r.failures
+	sortErrors(failed)
+	if why == nil || r.n <= 0 {
+		return failed
+	}
+	gaps := r.gaps()
+	n := 0
+	for _, gap := range gaps {
+		n += gap.hi - gap.lo
+	}
+	// Nearly all of ten million items, perhaps: one error for all, their places
+	// in one piece, and what is in order already is not sorted again.
+	notRun := fmt.Errorf("not run: %w", why)
+	places := make([]ItemError, 0, n)
+	es := make(itemErrors, 0, len(failed)+n)
+	for _, gap := range gaps {
+		for len(failed) > 0 && failed[0].Index < gap.lo {
+			es, failed = append(es, failed[0]), failed[1:]
+		}
+		for i := gap.lo; i < gap.hi; i++ {
+			places = append(places, ItemError{Index: i, Err: notRun})
+			es = append(es, &places[len(places)-1])
 		}
 	}
-	sortErrors(es)
-	return es
+	return append(es, failed...)
 }
 
 func (r *run) stoppedErr(ctx context.Context) error {
@@ -425,6 +461,14 @@ func (r *run) waited() time.Duration {
 		return max(0, r.now()-r.cpuTime())
 	}
 	return 0
+}
+
+// wakeUp asks the coordinator to look at the figures now.
+func (r *run) wakeUp() {
+	select {
+	case r.poke <- struct{}{}:
+	default: // it is asked already
+	}
 }
 
 func (r *run) now() time.Duration { return time.Since(r.begun) }

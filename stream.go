@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/weft-go/weft/internal/budget"
-	"github.com/weft-go/weft/internal/pilot"
 	"github.com/weft-go/weft/internal/plan"
 )
 
@@ -87,7 +86,7 @@ func (s *stream[T, R]) loop(ctx context.Context, yield func(R, error) bool) {
 	r := s.run
 	inner, cancel := context.WithCancelCause(ctx)
 	r.ctx, r.cancel = inner, cancel
-	r.count0 = pilot.Read()
+	r.readCounters()
 	stopProgress := r.showProgress()
 	coordinated := make(chan struct{})
 	left := true // until the sequence is over: the loop is being left
@@ -330,7 +329,7 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 	r := s.run
 	inner, cancel := context.WithCancelCause(ctx)
 	r.ctx, r.cancel = inner, cancel
-	r.count0 = pilot.Read()
+	r.readCounters()
 	r.answer = plan.Answer{Mode: plan.Plain, Workers: 1, Reason: "Workers(1) asks for the plain loop"}
 	w := r.newWorker()
 	slot := budget.Borrow(ctx)
@@ -375,6 +374,7 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 				break
 			}
 			begin := r.now()
+			w.base.Store(int64(i))
 			v, err := s.one(w.slot, w, i, x)
 			took := r.now() - begin
 			r.est.Add(1, took)
@@ -388,6 +388,10 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 			if !yield(v, err) {
 				failure = nil
 				return
+			}
+			if r.watchMemory(begin + took); r.memory.failed != nil {
+				failure = r.memory.failed
+				break
 			}
 			reading = true
 		}

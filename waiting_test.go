@@ -224,3 +224,27 @@ func TestOptionsCombined(t *testing.T) {
 		}
 	})
 }
+
+// Items that compute at first and wait later: once none of the workers runs,
+// many are started. Each waits until 40 do; two workers would wait for ever.
+func TestComputingThenWaiting(t *testing.T) {
+	const computing, together = 2000, 40
+	b := newBarrier(together)
+	var rep weft.Report
+	mustEnd(t, func() {
+		err := weft.Each(t.Context(), ints(computing+400), func(ctx context.Context, i int) error {
+			if i < computing {
+				computeFor(10 * time.Microsecond)
+			} else if !b.wait(ctx) {
+				return context.Cause(ctx)
+			}
+			return nil
+		}, weft.ReportTo(&rep))
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if b.come.Load() != 400 {
+		t.Errorf("%d waited\n%v", b.come.Load(), rep)
+	}
+}

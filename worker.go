@@ -24,16 +24,15 @@ type worker struct {
 	local  any           // what the source keeps with a chunk
 	key    string        // of the item, under PerKey
 	epoch  int64         // of the I/O figures, when the item started
+	place  int           // in run.workers
 
-	slot  *budget.Slot
-	done  []span
-	began atomic.Int64 // when the chunk began, nanoseconds since the run did, -1 between chunks
-	size  atomic.Int64 // items in the chunk
-	base  atomic.Int64 // the first of them
-	tid   atomic.Int64 // while locked to a thread
-	cpu   atomic.Int64 // of the thread when the pilot began
-	waits atomic.Int64 // the same for its voluntary waits
-	real  atomic.Int64 // when the pilot began, by the real clock
+	slot             *budget.Slot
+	done             []span
+	began            atomic.Int64 // when the chunk began, nanoseconds since the run did, -1 between chunks
+	size             atomic.Int64 // items in the chunk
+	base             atomic.Int64 // the first of them
+	tid              atomic.Int64 // while locked to a thread
+	waits, preempted int64        // the thread's switches when the pilot began
 
 	watched watch // the pilot's closer look
 
@@ -41,8 +40,9 @@ type worker struct {
 }
 
 func (r *run) newWorker() *worker {
-	w := &worker{slot: budget.NewSlot(r.ctx, true), grain: 1}
+	w := &worker{slot: budget.NewSlot(r.ctx, true, r.wants.Depth), grain: 1}
 	w.began.Store(-1)
+	w.place = len(r.workers)
 	r.workers = append(r.workers, w)
 	return w
 }
@@ -56,12 +56,17 @@ func (r *run) grow() {
 }
 
 func (r *run) growLocked() {
+	if r.live.Load() >= r.target.Load() {
+		budget.Shared.Enough(&r.wants)
+		return
+	}
 	for left := r.src.left(); left > 0 && !r.stopped.Load() && r.live.Load() < r.target.Load(); left-- {
 		computes := plan.Mode(r.mode.Load()) == plan.CPU && !r.remote.active()
 		if computes && r.live.Load() > 0 { // the first has the run's own slot
 			if r.fixed {
 				budget.Shared.Force()
-			} else if !budget.Shared.TryAcquire(r.cpus.Effective) {
+			} else if budget.Shared.Outranked(r.wants.Depth) || !budget.Shared.TryAcquire(r.cpus.Effective) {
+				budget.Shared.Want(&r.wants)
 				return
 			}
 			r.holds++
@@ -86,6 +91,9 @@ func (r *run) work(w *worker) {
 		r.forget(w)
 		next := r.newWorker()
 		next.slot.Hold(w.slot.Held())
+		if r.first == w {
+			r.first = next // the coordinator looks at who is the pilot now
+		}
 		r.mu.Unlock()
 		go r.work(next)
 	}()
@@ -110,7 +118,10 @@ func (r *run) loop(w *worker) (retired bool) {
 		} else if live < target {
 			r.grow()
 		}
-		took, ok := r.sampledTurn(w, r.chunk(), &now)
+		if live > 1 && budget.Shared.Outranked(r.wants.Depth) && r.makeRoom() {
+			return true
+		}
+		took, ok := r.sampledTurn(w, r.chunk(now), &now)
 		if !ok {
 			r.askToShare(now)
 			return false
@@ -126,8 +137,9 @@ func (r *run) loop(w *worker) (retired bool) {
 	return false
 }
 
-// chunk is how many items to take next.
-func (r *run) chunk() int {
+// chunk is how many items to take next. Early in a run chunks are small: the
+// first windows then show enough of them to judge by.
+func (r *run) chunk(now time.Duration) int {
 	if r.cfg.chunk > 0 {
 		return r.cfg.chunk
 	}
@@ -142,7 +154,11 @@ func (r *run) chunk() int {
 	if left < 0 {
 		left = 1 << 30
 	}
-	return plan.ChunkSize(left, int(r.target.Load()), nanos)
+	size := plan.ChunkSize(left, int(r.target.Load()), nanos)
+	if r.remote.active() {
+		return size // a round trip is worth more than an early look
+	}
+	return min(size, max(1, int(float64(max(plan.LeastChunk, now/8))/nanos)))
 }
 
 // turn takes up to k items and runs them. It returns their time and false if
@@ -160,6 +176,9 @@ func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok
 	}
 	if !r.src.claim(w, k) {
 		return 0, false
+	}
+	if r.wants.Listed() && r.src.left() == 0 {
+		budget.Shared.Enough(&r.wants) // nothing is left for a further worker
 	}
 	begin := *now
 	epoch := r.io.epoch.Load()
@@ -185,13 +204,16 @@ func (r *run) turn(w *worker, k int, now *time.Duration) (took time.Duration, ok
 		took = w.busy
 	}
 	if plan.Mode(r.mode.Load()) == plan.IO && epoch == r.io.epoch.Load() {
-		r.io.add(w.ran, took)
+		if r.io.add(w.ran, took) {
+			r.wakeUp()
+		}
 	}
 	r.after(w, took)
 	return took, true
 }
 
-// sampleEvery is how often one worker's chunk is watched for its CPU time.
+// sampleEvery is how often one worker's chunk is watched for its CPU time, a
+// quarter as often where items wait: a thread of their own is dear to them.
 const sampleEvery = 5 * time.Millisecond
 
 // sampledTurn is turn. Now and then it keeps to one thread meanwhile, to tell
@@ -199,23 +221,37 @@ const sampleEvery = 5 * time.Millisecond
 // wait. It is the one measurement that other goroutines of the process and
 // other programs do not blur.
 func (r *run) sampledTurn(w *worker, k int, now *time.Duration) (took time.Duration, ok bool) {
-	due := r.sampleAt.Load()
+	due, every := r.sampleAt.Load(), sampleEvery
+	mode := plan.Mode(r.mode.Load())
+	if mode == plan.IO {
+		every *= 4
+	}
 	if !pilot.HasThreadCPU || r.meter != nil || r.remote.active() || int64(*now) < due ||
-		plan.Mode(r.mode.Load()) == plan.Plain || !r.sampleAt.CompareAndSwap(due, int64(*now+sampleEvery)) {
+		mode == plan.Plain || !r.sampleAt.CompareAndSwap(due, int64(*now+every)) {
 		return r.turn(w, k, now)
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	lends, waited := w.slot.Nested()
-	delay, waits, cpu := pilot.RunDelay(), pilot.Waits(), pilot.ThreadCPU()
+	var delay time.Duration
+	watched := r.waity.Load()
+	if watched {
+		delay = pilot.RunDelay()
+	}
+	waits, _ := pilot.Switches()
+	cpu := pilot.ThreadCPU()
 	*now = r.now()
 	took, ok = r.turn(w, k, now)
 	cpu = pilot.ThreadCPU() - cpu
+	waitsNow, _ := pilot.Switches()
 	switch lends2, waited2 := w.slot.Nested(); {
 	case lends2 > lends: // a nested run did the work
 		cpu = max(0, took-(waited2-waited))
-	case pilot.Waits() == waits: // never gave its CPU up: others took what is missing
+	case waitsNow == waits: // never gave its CPU up: others took what is missing
 		cpu = took
+	case !watched: // reading the delay is dear: from the next sample on
+		r.waity.Store(true)
+		return took, ok
 	default: // time without a CPU, though ready for one, is computing kept waiting
 		cpu += pilot.RunDelay() - delay
 	}
@@ -239,7 +275,7 @@ func grain(ran int, took time.Duration) int {
 
 const (
 	grainAim  = 512 * time.Nanosecond
-	mostGrain = 64
+	mostGrain = 256
 )
 
 // after accounts for the items w.lo to w.lo+w.ran and gives the rest of the
@@ -270,6 +306,9 @@ func (r *run) after(w *worker, took time.Duration) {
 // askToShare is called by a worker that found nothing to do: chunks that turn
 // out long are cut short so that another worker can take the rest.
 func (r *run) askToShare(now time.Duration) {
+	if plan.Mode(r.mode.Load()) == plan.IO {
+		return // chunks are single items
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	nanos := r.itemNanos()
@@ -297,6 +336,18 @@ func (r *run) retire() bool {
 	return true
 }
 
+// makeRoom takes a worker that computes off the count, so that an outer run
+// gets its slot.
+func (r *run) makeRoom() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fixed || r.live.Load() <= 1 || r.holds <= 1 || plan.Mode(r.mode.Load()) != plan.CPU {
+		return false
+	}
+	r.live.Add(-1)
+	return true
+}
+
 // leave is a worker's last act.
 func (r *run) leave(w *worker, retired bool) {
 	r.mu.Lock()
@@ -314,12 +365,14 @@ func (r *run) leave(w *worker, retired bool) {
 	r.endLocked()
 }
 
-// endLocked ends the run if nobody is left and nothing will come. Called with
-// r.mu held by whoever leaves.
+// endLocked ends the run if nobody is left and nothing will come. A worker that
+// was taken off the count is there until it is off the list. Called with r.mu
+// held by whoever leaves.
 func (r *run) endLocked() {
-	if r.live.Load() > 0 || r.feeding || r.holds == 0 {
+	if r.live.Load() > 0 || len(r.workers) > 0 || r.feeding || r.holds == 0 {
 		return
 	}
+	budget.Shared.Enough(&r.wants)
 	// The caller goes on: it takes its slot back.
 	if r.remote.active() {
 		r.landRemote()
@@ -334,15 +387,11 @@ func (r *run) endLocked() {
 
 // forget takes w off the list and keeps what it did.
 func (r *run) forget(w *worker) {
-	for i, v := range r.workers {
-		if v == w {
-			last := len(r.workers) - 1
-			r.workers[i] = r.workers[last]
-			r.workers[last] = nil
-			r.workers = r.workers[:last]
-			break
-		}
-	}
+	last := len(r.workers) - 1
+	moved := r.workers[last]
+	r.workers[w.place], moved.place = moved, w.place
+	r.workers[last] = nil
+	r.workers = r.workers[:last]
 	r.keep(w)
 }
 
@@ -359,15 +408,14 @@ func (r *run) needsPilot() bool {
 	return !r.planned
 }
 
-// sampleThread locks the goroutine to its thread and reads its CPU clock.
+// sampleThread locks the goroutine to its thread, so that what the items cost
+// can be told.
 func (w *worker) sampleThread() {
 	if !pilot.HasThreadCPU {
 		return
 	}
 	runtime.LockOSThread()
-	w.waits.Store(pilot.Waits())
-	w.real.Store(int64(pilot.RealTime()))
-	w.cpu.Store(int64(pilot.ThreadCPU()))
+	w.waits, w.preempted = pilot.Switches()
 	w.tid.Store(int64(pilot.ThreadID()))
 }
 

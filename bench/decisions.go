@@ -120,7 +120,7 @@ func kinds(rate float64, quick bool) []kind {
 				}
 				return spin(us(20)), nil
 			}},
-		{name: "cached, then I/O: 2000 x 10 us, then 2000 x 10 ms wait", n: 4000, grid: grid([]int{8, 16, 32, 64, 128, 256, 512, 1024}, []int{1}), reset: func() { warm.Store(0) },
+		{name: "cached: 2000 x 10 us, then 2000 waits of 10 ms", n: 4000, grid: grid([]int{8, 16, 32, 64, 128, 256, 512, 1024}, []int{1}), reset: func() { warm.Store(0) },
 			do: func(ctx context.Context, i int) (uint64, error) {
 				if i < 2000 {
 					return spin(us(10)), nil

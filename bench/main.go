@@ -32,11 +32,13 @@ var benchmarks = []benchmark{
 	peersBenchmark,
 	inFlight,
 	decisions,
+	memoBenchmark,
 	memoryUse,
 	processes,
 	sharedArray,
 	serveHelper,
 	memoryCaseHelper,
+	memoHelper,
 	sharedCaseHelper,
 	sharedWorkerHelper,
 }

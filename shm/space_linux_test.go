@@ -454,8 +454,9 @@ func init() {
 // tried with Make: if it went wrong, the machine would be full.
 func TestMoreThanThereIs(t *testing.T) {
 	t.Parallel()
-	wantError(t, roomFor(1<<50), ErrFull, "available")
-	if err := roomFor(1 << 20); err != nil {
+	wantError(t, roomFor(1<<50), ErrFull, "GiB")
+	wantError(t, fitsMachine(1<<50), ErrFull, "the machine has")
+	if err := errors.Join(roomFor(1<<20), fitsMachine(1<<20)); err != nil {
 		t.Error(err)
 	}
 }

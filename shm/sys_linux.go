@@ -58,9 +58,26 @@ func roomFor(size int64) error {
 	if size < roomMatters {
 		return nil
 	}
+	if err := fitsMachine(size); err != nil {
+		return err
+	}
 	// GOMEMLIMIT is about Go's own memory, which this is not.
 	if room, source := memory.Available(); size > room && source != "GOMEMLIMIT" {
 		return fmt.Errorf("%w: %s is available (%s)", ErrFull, bytesText(room), source)
+	}
+	return nil
+}
+
+// fitsMachine refuses what the machine could never hold. It needs no /proc,
+// without which the memory that is available is not known, and the kernel would
+// hand out pages until it has to kill.
+func fitsMachine(size int64) error {
+	var s unix.Sysinfo_t
+	if err := unix.Sysinfo(&s); err != nil {
+		return nil
+	}
+	if total := uint64(s.Totalram) * uint64(s.Unit); uint64(size) > total {
+		return fmt.Errorf("%w: the machine has %s", ErrFull, bytesText(int64(total)))
 	}
 	return nil
 }

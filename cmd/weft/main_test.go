@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/weft-go/weft/memo"
 )
 
 func TestMain(m *testing.M) {
@@ -15,7 +18,35 @@ func TestMain(m *testing.M) {
 		// Else each weft under the race detector waits a second at its end.
 		_ = os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
-	testscript.Main(m, map[string]func(){"weft": func() { os.Exit(run()) }})
+	testscript.Main(m, map[string]func(){
+		"weft":  func() { os.Exit(run()) },
+		"cache": func() { os.Exit(fillCache(os.Args[1:])) },
+	})
+}
+
+// twice is what "cache DIR VERSION N..." keeps results of.
+func twice(_ context.Context, n int) (int, error) { return 2 * n, nil }
+
+// fillCache makes a cache with the results of some calls.
+func fillCache(args []string) int {
+	c, err := memo.Open(args[0], memo.Config{})
+	if err != nil {
+		panic(err)
+	}
+	f := memo.Wrap(c, twice, memo.Version(args[1]))
+	for _, a := range args[2:] {
+		n, err := strconv.Atoi(a)
+		if err == nil {
+			_, err = f(context.Background(), n)
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		panic(err)
+	}
+	return 0
 }
 
 // TestMap runs the scripts in testdata/map: for each flag what it does and how
@@ -23,8 +54,19 @@ func TestMain(m *testing.M) {
 // come.
 func TestMap(t *testing.T) {
 	t.Parallel()
+	scripts(t, "testdata/map")
+}
+
+// TestCache runs the scripts in testdata/cache in the same way; in them
+// "cache DIR VERSION N..." makes a cache.
+func TestCache(t *testing.T) {
+	t.Parallel()
+	scripts(t, "testdata/cache")
+}
+
+func scripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/map",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {

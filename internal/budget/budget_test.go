@@ -72,7 +72,7 @@ func TestSlotIsLentOnce(t *testing.T) {
 	if Borrow(t.Context()) != nil {
 		t.Fatal("a slot from a context without one")
 	}
-	s := NewSlot(t.Context(), true)
+	s := NewSlot(t.Context(), true, 0)
 	inner, cancel := context.WithCancel(context.WithValue(s, otherKey{}, 1))
 	defer cancel()
 	if Borrow(inner) != s || Borrow(inner) != nil {
@@ -98,7 +98,7 @@ func TestSlotIsLentOnce(t *testing.T) {
 		t.Fatal("who holds none lends none")
 	}
 	// The innermost worker counts.
-	in := NewSlot(NewSlot(t.Context(), true), false)
+	in := NewSlot(NewSlot(t.Context(), true, 0), false, 1)
 	if Borrow(in) != nil {
 		t.Fatal("the outer worker's slot is not the inner one's to lend")
 	}
@@ -109,7 +109,7 @@ func TestSlotIsLentOnce(t *testing.T) {
 
 func TestSlotIsLentToOneOfMany(t *testing.T) {
 	t.Parallel()
-	s := NewSlot(t.Context(), true)
+	s := NewSlot(t.Context(), true, 0)
 	var got atomic.Int64
 	var wg sync.WaitGroup
 	for range 32 {
@@ -122,5 +122,62 @@ func TestSlotIsLentToOneOfMany(t *testing.T) {
 	wg.Wait()
 	if got.Load() != 1 {
 		t.Errorf("lent to %d", got.Load())
+	}
+}
+
+// A slot that comes free goes to the outermost run first, and inner runs know
+// that they are outranked until it has enough.
+func TestOuterRunsComeFirst(t *testing.T) {
+	t.Parallel()
+	var p Pool
+	wakes := [3]chan struct{}{}
+	ws := [3]*Waiter{}
+	for i, depth := range []int{2, 0, 0} {
+		wakes[i] = make(chan struct{}, 1)
+		ws[i] = &Waiter{Depth: depth, Wake: wakes[i]}
+	}
+	inner, outer, second := ws[0], ws[1], ws[2]
+	woken := func() (s string) {
+		for i, name := range []string{"inner", "outer", "second"} {
+			select {
+			case <-wakes[i]:
+				s += name + " "
+			default:
+			}
+		}
+		return s
+	}
+	for range 4 {
+		p.Force()
+	}
+	if p.Outranked(5) {
+		t.Error("outranked by nobody")
+	}
+	p.Want(inner)
+	p.Want(inner) // once is enough
+	if p.Outranked(2) || !p.Outranked(3) {
+		t.Error("a run is outranked by those further out, and not by itself")
+	}
+	p.Want(outer)
+	p.Want(second)
+	if !inner.Listed() || !p.Outranked(2) || !p.Outranked(1) || p.Outranked(0) {
+		t.Error("the outer run wants a slot")
+	}
+	p.Release(2)
+	if got := woken(); got != "outer second " {
+		t.Errorf("woke %s", got)
+	}
+	p.Release(1)
+	p.Release(0)
+	p.Enough(outer)
+	p.Enough(outer)
+	p.Enough(second)
+	if got := woken(); got != "outer " || outer.Listed() || p.Outranked(2) || !p.Outranked(3) {
+		t.Errorf("woke %s; only the inner run wants one now", got)
+	}
+	p.Release(1)
+	p.Enough(inner)
+	if got := woken(); got != "inner " || p.Outranked(9) {
+		t.Errorf("woke %s", got)
 	}
 }

@@ -10,17 +10,19 @@ import (
 // that their caller is a worker and may have a CPU slot to lend.
 type Slot struct {
 	context.Context
-	held atomic.Bool
-	lent atomic.Bool
+	depth int // of the runs nested in the worker's items
+	held  atomic.Bool
+	lent  atomic.Bool
 
 	waits  atomic.Bool  // the run it is lent to waits rather than computes
 	lends  atomic.Int64 // how often it was lent
 	waited atomic.Int64 // nanoseconds that the runs it was lent to only waited
 }
 
-// NewSlot returns the context of a worker that holds a slot or not.
-func NewSlot(ctx context.Context, held bool) *Slot {
-	s := &Slot{Context: ctx}
+// NewSlot returns the context of a worker that holds a slot or not, of a run
+// of the given depth.
+func NewSlot(ctx context.Context, held bool, depth int) *Slot {
+	s := &Slot{Context: ctx, depth: depth + 1}
 	s.held.Store(held)
 	return s
 }
@@ -36,6 +38,14 @@ func (s *Slot) Value(k any) any {
 		return s
 	}
 	return s.Context.Value(k)
+}
+
+// Depth is how many runs a run with this context is nested in.
+func Depth(ctx context.Context) int {
+	if s, _ := ctx.Value(slotKey{}).(*Slot); s != nil {
+		return s.depth
+	}
+	return 0
 }
 
 // Borrow takes the slot of the worker that works with ctx, which waits

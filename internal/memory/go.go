@@ -60,9 +60,6 @@ func Go() GoUse {
 	return u
 }
 
-// HeapInUse returns [GoUse.Held], at the same cost as [Go].
-func HeapInUse() int64 { return Go().Held }
-
 // value reads one sample. A metric that a later version of Go drops is 0.
 func value(s metrics.Sample) (n int64, known bool) {
 	if s.Value.Kind() != metrics.KindUint64 {

@@ -245,15 +245,15 @@ func TestProcess(t *testing.T) {
 	limit, source := Limit()
 	room, why := Available()
 	rss := RSS()
-	t.Logf("limit %d (%s), available %d (%s), RSS %d, Go %d", limit, source, room, why, rss, HeapInUse())
+	t.Logf("limit %d (%s), available %d (%s), RSS %d, Go %d", limit, source, room, why, rss, Go().Held)
 	if limit <= 0 || room < 0 || source == "" || why == "" {
 		t.Error("impossible limit")
 	}
 	if rss < 1<<20 || rss > limit {
 		t.Error("impossible RSS")
 	}
-	if HeapInUse() < 1<<20 {
-		t.Error("impossible HeapInUse")
+	if Go().Held < 1<<20 {
+		t.Error("impossible use of memory")
 	}
 	if n := testing.AllocsPerRun(100, func() { RSS() }); n != 0 && !raceOn {
 		t.Errorf("RSS allocates %v times", n)

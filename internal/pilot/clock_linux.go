@@ -70,14 +70,14 @@ func parseRunDelay(b []byte) time.Duration {
 	return time.Duration(ns)
 }
 
-// Waits returns how often the calling thread has given up its CPU to wait.
-// Being preempted does not count. Costs a third of a microsecond.
-func Waits() int64 {
+// Switches returns how often the calling thread has given up its CPU to wait,
+// and how often the kernel has taken it away. Costs a third of a microsecond.
+func Switches() (waits, preempted int64) {
 	var ru unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_THREAD, &ru) != nil {
-		return 0
+		return 0, 0
 	}
-	return int64(ru.Nvcsw)
+	return int64(ru.Nvcsw), int64(ru.Nivcsw)
 }
 
 // ProcessCPU returns the CPU time of all threads of this process.

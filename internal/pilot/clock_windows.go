@@ -12,13 +12,13 @@ import (
 // 15 ms, too coarse. Runs fall back to the CPU time of the process.
 const HasThreadCPU = false
 
-func ThreadCPU() time.Duration    { return 0 }
-func ThreadID() int               { return 0 }
-func CPUOf(tid int) time.Duration { return 0 }
-func Blocked(int) bool            { return false }
-func RunDelay() time.Duration     { return 0 }
-func RealTime() time.Duration     { return 0 }
-func Waits() int64                { return 0 }
+func ThreadCPU() time.Duration           { return 0 }
+func ThreadID() int                      { return 0 }
+func CPUOf(tid int) time.Duration        { return 0 }
+func Blocked(int) bool                   { return false }
+func RunDelay() time.Duration            { return 0 }
+func RealTime() time.Duration            { return 0 }
+func Switches() (waits, preempted int64) { return 0, 0 }
 
 // ProcessCPU returns the CPU time of all threads of this process.
 func ProcessCPU() time.Duration {

@@ -33,13 +33,14 @@ func TestThreadCPU(t *testing.T) {
 	if ThreadCPU() <= before || CPUOf(tid) <= seen {
 		t.Error("computing cost this thread nothing")
 	}
-	waits, before := Waits(), ThreadCPU()
+	before = ThreadCPU()
+	waits, preempted := Switches()
 	time.Sleep(30 * time.Millisecond)
 	if d := ThreadCPU() - before; d > 20*time.Millisecond {
 		t.Errorf("sleeping 30ms cost %v", d)
 	}
-	if Waits() < waits {
-		t.Error("waits ran backwards")
+	if w, p := Switches(); w < waits || p < preempted {
+		t.Errorf("switches ran backwards, from %d and %d to %d and %d", waits, preempted, w, p)
 	}
 	if Blocked(tid) {
 		t.Error("the thread that asks is not asleep")

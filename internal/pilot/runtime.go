@@ -10,6 +10,7 @@ import (
 type Counters struct {
 	Allocated int64         // bytes ever allocated on the heap
 	Live      int64         // bytes in heap objects, dead ones not yet swept included
+	Held      int64         // bytes that the runtime has taken from the system and not given back
 	LockWait  time.Duration // goroutines' waiting for sync mutexes, summed
 	GC, CPU   float64       // CPU seconds of the collector and of all; they move when a collection ends
 	Running   int64         // goroutines that run or could run now, the caller included
@@ -25,6 +26,8 @@ var samples = sync.Pool{New: func() any {
 		{Name: "/cpu/classes/total:cpu-seconds"},
 		{Name: "/sched/goroutines/running:goroutines"},
 		{Name: "/sched/goroutines/runnable:goroutines"},
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"},
 	}
 	return &s
 }}
@@ -43,6 +46,7 @@ func Read() Counters {
 		CPU:       s[4].Value.Float64(),
 		Running:   int64(s[5].Value.Uint64() + s[6].Value.Uint64()),
 		Runnable:  int64(s[6].Value.Uint64()),
+		Held:      int64(s[7].Value.Uint64() - s[8].Value.Uint64()),
 	}
 	samples.Put(p)
 	return c

@@ -14,6 +14,7 @@ type Estimate struct {
 	CPU    time.Duration // CPU time of one item
 	Share  float64       // CPU over wall time, 0 to 1; 1 where unknown
 	Spread float64       // coefficient of variation between the blocks
+	Best   float64       // nanoseconds of an item in the cheapest block of 10 us and more; 0 if there was none
 	Bytes  int64         // memory of one item
 
 	// Running says that no item has finished: the times are of one that still
@@ -24,6 +25,12 @@ type Estimate struct {
 // window is how many blocks an Estimator looks back. Enough to tell one
 // outlier from a change, few enough to follow one.
 const window = 8
+
+const mostRestarts = 3
+
+// tellingBlock is how long a block takes at least to be the best: in shorter
+// ones the clock's own time counts.
+const tellingBlock = 10 * time.Microsecond
 
 // Estimator turns the timings of blocks of items into an Estimate. It forgets:
 // only the last 8 blocks count, so that cold first items lose their weight.
@@ -36,7 +43,10 @@ type Estimator struct {
 	cpu   time.Duration
 	wall  time.Duration
 	known bool
-	bytes int64
+	best  float64
+
+	restarts int
+	bytes    int64
 }
 
 // Add records a block of items that took wall together.
@@ -48,6 +58,19 @@ func (e *Estimator) Add(items int, wall time.Duration) {
 	e.nanos[e.n%window] = float64(max(wall, 0))
 	e.n++
 	e.seen += items
+	if per := float64(wall) / float64(items); wall >= tellingBlock && (e.best == 0 || per < e.best) {
+		e.best = per
+	}
+}
+
+// Restart forgets the blocks so far, which something has disturbed. It returns
+// false when that has happened too often: then it is how things are here.
+func (e *Estimator) Restart() bool {
+	if e.restarts++; e.restarts > mostRestarts {
+		return false
+	}
+	*e = Estimator{seen: e.seen, restarts: e.restarts, bytes: e.bytes}
+	return true
 }
 
 // CPU records that the items so far, which took wall on the clock, took cpu
@@ -63,11 +86,12 @@ func (e *Estimator) Bytes(b int64) { e.bytes = b }
 func (e *Estimator) Blocks() int { return e.n }
 
 // Estimate sums up. One block that cost far more an item than the others is
-// an outlier and weighs as the median does, unless it holds a fifth of the
-// items: a cold start or one slow item must not decide, a real change must.
+// an outlier and weighs as the median does, be it the last and largest: a cold
+// start, a slow item or a hiccup of the machine must not decide. A real change
+// shows in the next block too, and only one block is left out.
 func (e *Estimator) Estimate() Estimate {
 	k := min(e.n, window)
-	est := Estimate{Items: e.seen, Share: 1, Bytes: e.bytes}
+	est := Estimate{Items: e.seen, Share: 1, Bytes: e.bytes, Best: e.best}
 	if e.known {
 		est.Share = min(1, max(0, float64(e.cpu)/float64(e.wall)))
 	}
@@ -89,7 +113,7 @@ func (e *Estimator) Estimate() Estimate {
 		sorted := per
 		slices.Sort(sorted[:k])
 		median := sorted[k/2]
-		if per[worst] > 8*median && e.items[worst] < sumItems/5 {
+		if per[worst] > 8*median {
 			sumNanos += (median - per[worst]) * e.items[worst]
 			per[worst] = median
 		}

@@ -77,6 +77,29 @@ func TestEstimatorIgnoresAnOutlier(t *testing.T) {
 	}
 }
 
+// Nor does one in blocks that double, where the last holds half of the items.
+// When the next block is as slow, it counts.
+func TestEstimatorWaitsForASecondSlowBlock(t *testing.T) {
+	t.Parallel()
+	for blocks := 4; blocks < 12; blocks++ {
+		var e Estimator
+		for i := range blocks {
+			d := time.Duration(1<<i) * 100
+			if i == blocks-1 {
+				d += 10 * time.Millisecond
+			}
+			e.Add(1<<i, d)
+		}
+		if n := e.Estimate().Nanos; !near(n, 100, 0.1) {
+			t.Errorf("a hiccup in the last of %d blocks: %v ns, want 100", blocks, n)
+		}
+		e.Add(1<<blocks, time.Duration(1<<blocks)*100*100)
+		if n := e.Estimate().Nanos; n < 2000 {
+			t.Errorf("two slow blocks at the end of %d: %v ns", blocks+1, n)
+		}
+	}
+}
+
 // When items get slower for good the estimate follows.
 func TestEstimatorFollowsAChange(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,7 @@ type Round struct {
 	Rate     float64       // items finished a second meanwhile, those started before included
 	Busy     float64       // CPU time of the process over what its CPUs could give, 0 to 1
 	BackOffs int           // items that asked to back off
+	Left     int           // items that have not begun; 0 if that is not known
 	Limited  string        // what else kept items from starting: "the rate limit", ...; "" if nothing
 }
 
@@ -58,6 +59,13 @@ const (
 
 const (
 	rampFactor = 4
+	// fewRounds is when the rounds that are left are counted: where twice the
+	// step saves one, it is taken.
+	fewRounds = 3
+	// full is the share of the CPUs' time from which they are the limit.
+	full = 0.85
+	// dear is the share from which starting an item is not cheap.
+	dear = 0.3
 	// linear is what each doubling must bring for the ramp to go on: more
 	// than that, and the other side is not the limit yet.
 	linear = 1.6
@@ -165,12 +173,12 @@ func (g *Gradient) Step(r Round) string {
 func (g *Gradient) judge(n int, x float64, r Round) string {
 	switch g.phase {
 	case ramping:
-		if r.Busy > 0.9 && g.good == 0 && n > 2 {
-			// The CPUs are full at the first level: the knee is below.
-			g.lo, g.hi, g.good, g.goodX, g.bestX = max(1, n/8), n, n, x, x
-			g.phase = searching
-			g.mid()
-			return ""
+		if r.Busy > full && n > 2 && x > collapsed*g.goodX {
+			// The CPUs are what limits: more in flight would only queue for
+			// them, and fewer would leave them idle at times.
+			g.good, g.goodX = n, x
+			g.hold(x)
+			return fmt.Sprintf("%d in flight keep the CPUs %.0f %% busy: that is enough", n, 100*r.Busy)
 		}
 		if g.good > 0 && n > g.good {
 			from, fromX := g.good, g.goodX
@@ -302,14 +310,21 @@ func (g *Gradient) judge(n int, x float64, r Round) string {
 // grow multiplies the level, at most to where the CPUs would be full.
 func (g *Gradient) grow(n int, x float64, r Round) string {
 	next := n * rampFactor
+	if few := rounds(r.Left, next); few <= fewRounds && rounds(r.Left, 2*next) < few {
+		next *= 2
+	}
 	what := ""
 	if r.Busy > 0.02 {
-		if full := int(math.Ceil(float64(n) / r.Busy * 1.5)); full < next {
-			next, what = full, "the CPUs are full"
+		if most := int(math.Ceil(float64(n) / r.Busy * 1.5)); most < next {
+			next, what = most, "the CPUs are full"
 		}
 	}
 	if next > g.limit {
 		next, what = g.limit, g.why
+	}
+	if 0 < r.Left && r.Left <= 2*n && r.Busy > dear {
+		// New places (connections, say) cost CPU time and would be used once.
+		next, what = n, fmt.Sprintf("%d items are left", r.Left)
 	}
 	if next < n+max(1, n/5) {
 		g.hold(x)
@@ -320,6 +335,15 @@ func (g *Gradient) grow(n int, x float64, r Round) string {
 	}
 	g.level = next
 	return fmt.Sprintf("%d in flight did %.0f a second at %s each: on to %d", n, x, Short(r.Latency), next)
+}
+
+// rounds is how many rounds n items take if the ramp goes on from level.
+func rounds(n, level int) (k int) {
+	for ; n > 0; k++ {
+		n -= level
+		level *= rampFactor
+	}
+	return k
 }
 
 // mid goes on with the search, or ends it.

@@ -18,7 +18,6 @@ type Window struct {
 	GCShare  float64       // of the CPU time; 0 if no collection ended
 	Running  float64       // workers that ran or could run, on average over the looks
 	Runnable float64       // goroutines ready without a place to run, on average over the looks
-	Crowded  float64       // share of the time in which something on the machine had no CPU
 	Error    float64       // standard error of the mean item time, as a share of it
 }
 
@@ -28,6 +27,9 @@ type Window struct {
 func (w Window) rate() float64 {
 	return float64(w.Items) / w.InItems.Seconds() * float64(w.Workers)
 }
+
+// perItem is the mean time of an item in nanoseconds.
+func (w Window) perItem() float64 { return float64(w.InItems) / float64(w.Items) }
 
 // busy is the share of the workers' time in which they computed, or would
 // have if other programs had left them a CPU.
@@ -64,6 +66,7 @@ type Scaler struct {
 	pause      int     // what wait is set to next
 	last       Window  // of the suspicion
 	unverified bool    // nothing but the pilot speaks for cur: the first window is compared
+	best       float64 // nanoseconds of an item in the pilot's best block
 	idled      int     // windows in a row in which the workers waited
 	cpu1       time.Duration
 }
@@ -87,8 +90,8 @@ const (
 	suspicious = 0.65
 	idleShare  = 0.6
 	lockShare  = 0.15
-	crowded    = 0.25
 	clearly    = 1.4
+	asGood     = 1.15
 	firstPause = 4
 	mostPause  = 256
 	// closeEnough is the standard error up to which a window's rate may
@@ -110,16 +113,19 @@ func NewScaler(workers, most int, nanos float64, cpu time.Duration) *Scaler {
 	return s
 }
 
-// Verify makes the Scaler compare once without a suspicion. The pilot's items
-// may have been cold, and what it promised too little to miss anything by.
-// Worth it where the run lasts long beside a window or two.
-func (s *Scaler) Verify() { s.unverified = true }
+// Verify makes the Scaler compare once without a suspicion, unless the items
+// take about as long beside others as in the pilot's best block, best
+// nanoseconds each. The pilot's items may have been cold, and what it promised
+// too little to miss anything by. Worth it where the run lasts long beside a
+// window or two.
+func (s *Scaler) Verify(best float64) { s.unverified, s.best = true, best }
 
 // Verdict is what a step decides.
 type Verdict struct {
 	Workers int
-	Why     string // set when the plan changes, not for a probe
-	IO      bool   // the items wait rather than compute
+	Why     string  // set when the plan changes, not for a probe
+	IO      bool    // the items wait rather than compute
+	Share   float64 // with IO: of their time that they compute
 }
 
 // Settled is the number of workers the Scaler believes in, probes aside.
@@ -159,8 +165,11 @@ func (s *Scaler) Step(w Window) Verdict {
 		}
 		s.agree++
 		need := agreement
-		switch {
-		case s.low > clearly*max(before, rate):
+		switch more := max(before, rate); {
+		case s.low > 2*clearly*more && s.promised(max(1, s.cur/2)) > clearly*more:
+			// Far faster with fewer workers, as the pilot was: once is enough.
+			need = 1
+		case s.low > clearly*more:
 			// Fewer workers are faster: that is enough.
 		case s.last.lockShare() < lockShare:
 			need *= 2
@@ -169,15 +178,7 @@ func (s *Scaler) Step(w Window) Verdict {
 			s.state = tryingFewer
 			return Verdict{Workers: max(1, s.cur/2)}
 		}
-		from := s.cur
-		s.cur = max(1, s.cur/2)
-		s.state, s.agree = steady, 0
-		s.pause = firstPause * 4
-		s.wait = s.pause
-		if s.cur > 1 {
-			s.wait = 0 // half again may do as well
-		}
-		return Verdict{Workers: s.cur, Why: fmt.Sprintf("%s were no faster than %d: %s", workers(from), s.cur, s.cause())}
+		return s.fewer()
 	case tryingMore:
 		more := min(s.most, s.cur*2)
 		s.state = steady
@@ -195,7 +196,7 @@ func (s *Scaler) Step(w Window) Verdict {
 		s.wait--
 		return Verdict{Workers: s.cur}
 	}
-	unverified := s.unverified && w.Error <= closeEnough
+	unverified := s.unverified && w.Error <= closeEnough && w.perItem() > asGood*s.best
 	s.unverified = false
 	if s.cur > 1 && (unverified || s.suspects(w)) {
 		if s.waiting(w, idleShare) {
@@ -230,11 +231,27 @@ func (s *Scaler) idle(w Window) Verdict {
 // nor the collector nor a CPU.
 func (s *Scaler) waiting(w Window, share float64) bool {
 	return w.busy() < share && w.lockShare() < lockShare && w.GCShare < 0.5 &&
-		w.Runnable < 0.25*float64(w.Workers) && (w.Sampled > 0 || w.Crowded < crowded)
+		w.Runnable < 0.25*float64(w.Workers)
 }
 
 func (s *Scaler) toIO(w Window) Verdict {
-	return Verdict{Workers: s.cur, IO: true, Why: fmt.Sprintf("the workers used the CPU %.0f %% of the time and waited for no lock: they wait for something else", 100*w.busy())}
+	return Verdict{Workers: s.cur, IO: true, Share: w.busy(), Why: fmt.Sprintf("the workers used the CPU %.0f %% of the time and waited for no lock: they wait for something else", 100*w.busy())}
+}
+
+// promised is the rate of n workers by what the pilot measured.
+func (s *Scaler) promised(n int) float64 { return s.base * float64(n) }
+
+// fewer settles on half the workers.
+func (s *Scaler) fewer() Verdict {
+	from := s.cur
+	s.cur = max(1, s.cur/2)
+	s.state, s.agree = steady, 0
+	s.pause = firstPause * 4
+	s.wait = s.pause
+	if s.cur > 1 {
+		s.wait = 0 // half again may do as well
+	}
+	return Verdict{Workers: s.cur, Why: fmt.Sprintf("%s were no faster than %d: %s", workers(from), s.cur, s.cause())}
 }
 
 func (s *Scaler) trust() Verdict {

@@ -194,6 +194,7 @@ func (m *mapCmd) do(s *session) (int, error) {
 		Log:       log,
 		Done:      done,
 		Runner:    runner,
+		AtOnce:    command.MostAtOnce(),
 		Spool:     spool.New(spool.Config{Dir: s.getenv("TMPDIR")}),
 		Env:       append(without(s.Environ, guard.Variable, "WEFT_JOB"), guard.Variable+"="+mark),
 		Out:       s.screen.Out(),

@@ -312,6 +312,23 @@ func (r *Runner) wait(alive func() bool, most time.Duration, cut <-chan struct{}
 	}
 }
 
+// MostAtOnce is how many commands the limit on open files has room for, at
+// least 1; 0 is no limit. A command that waits for its start holds four ends
+// of pipes; one that runs two, the system's handle, and perhaps two files of
+// output.
+func MostAtOnce() int {
+	files := openFiles()
+	if files == 0 {
+		return 0
+	}
+	return max(1, (files-filesOfOurs)/filesEach)
+}
+
+const (
+	filesOfOurs = 24 // stdin to stderr, the joblog, the guard's, the poller's, a start's
+	filesEach   = 6
+)
+
 // Suspend stops all groups, Continue lets them go on: as the terminal would
 // if they were in the foreground.
 func (r *Runner) Suspend() { r.each(suspend) }

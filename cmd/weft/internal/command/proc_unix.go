@@ -12,6 +12,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// openFiles is how many files this process may have open, 0 if that is not
+// known or without end.
+func openFiles() int {
+	var l syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil || l.Cur > 1<<30 {
+		return 0
+	}
+	return int(l.Cur)
+}
+
 func isolate(cmd *exec.Cmd) {
 	cmd.SysProcAttr = attributes()
 	cmd.SysProcAttr.Setpgid = true

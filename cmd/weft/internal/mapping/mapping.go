@@ -87,6 +87,9 @@ type Config struct {
 	Done joblog.Done
 
 	Runner *command.Runner
+	// AtOnce bounds the jobs that run at once, whatever Options say. Defaults
+	// to 0: no bound.
+	AtOnce int
 	Spool  *spool.Spool
 	Env    []string
 
@@ -147,6 +150,8 @@ type run struct {
 	errs    []coded // what went wrong besides the jobs
 	input   error
 
+	places  chan struct{} // holds a value for each job that runs, under AtOnce
+	full    sync.Once
 	warn    sync.Once
 	abandon chan struct{} // closed when waiting any longer is no use
 
@@ -175,6 +180,9 @@ func Run(c Config) (code int, whole bool) {
 	r := &run{Config: c, begin: time.Now(), live: map[int]*job{}, abandon: make(chan struct{})}
 	r.stopCtx, r.stop = context.WithCancelCause(context.Background())
 	r.killCtx, r.kill = context.WithCancelCause(context.Background())
+	if r.AtOnce > 0 {
+		r.places = make(chan struct{}, r.AtOnce)
+	}
 	defer r.stop(nil)
 	defer r.kill(nil)
 
@@ -256,8 +264,41 @@ func (r *run) jobs(yield func(*job) bool) {
 	}
 }
 
+// place waits until one job more may run. It returns false if the run stops
+// before.
+func (r *run) place(ctx context.Context) bool {
+	if r.places == nil {
+		return true
+	}
+	select {
+	case r.places <- struct{}{}:
+		return true
+	default:
+	}
+	r.full.Do(func() {
+		r.Say("the limit on open files (ulimit -n) has room for %d jobs at once; raise it to run more", r.AtOnce)
+	})
+	select {
+	case r.places <- struct{}{}:
+		return true
+	case <-r.stopCtx.Done():
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (r *run) leavePlace() {
+	if r.places != nil {
+		<-r.places
+	}
+}
+
 // do is one attempt at one job.
 func (r *run) do(ctx context.Context, j *job) (*job, error) {
+	if !r.place(ctx) {
+		return nil, errNotStarted
+	}
+	defer r.leavePlace()
 	if ctx.Err() != nil || r.stopCtx.Err() != nil {
 		return nil, errNotStarted
 	}

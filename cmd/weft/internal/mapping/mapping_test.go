@@ -367,3 +367,27 @@ func TestValidAtEdges(t *testing.T) {
 		}
 	}
 }
+
+// No more than AtOnce run at once, and those that wait for a place do not
+// start after a stop.
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	b := setup(t, "mkdir "+dir+"/here || exit 9; sleep 0.01; rmdir "+dir+"/here; echo ran",
+		"1", "2", "3", "4", "5", "6", "7", "8")
+	b.AtOnce = 1
+	b.Options = []weft.StreamOption{weft.Workers(8)}
+	if code := b.run(); code != OK || strings.Count(b.out.String(), "ran") != 8 {
+		t.Errorf("code %d, output %q, said %q", code, b.out.String(), b.said)
+	}
+
+	b = setup(t, "exit 3", "1", "2", "3", "4", "5", "6", "7", "8")
+	b.AtOnce = 1
+	b.Options = []weft.StreamOption{weft.Workers(8)}
+	if code := b.run(); code != JobFailed {
+		t.Errorf("code %d after a failure", code)
+	}
+	if n := len(b.log.entries(t)); n != 1 {
+		t.Errorf("%d jobs ran after the first had failed", n)
+	}
+}

@@ -68,7 +68,7 @@ func (p *printer) intro(n int) string {
 		what = "one stop"
 	}
 	b.WriteString(p.in(bold, "Weft tour") + ": " + what + fmt.Sprintf(", under a minute, %d CPUs\n\n", cpus()))
-	p.paragraph(&b, 0, "At each stop a plain loop and weft.Map do the same work, in turns, and the best time of each counts. "+
+	p.paragraph(&b, 0, "At each stop a plain loop and Weft do the same work, in turns, and the best time of each counts. "+
 		"The results are compared item by item. What Weft is told about the work: nothing.")
 	return b.String()
 }
@@ -91,7 +91,7 @@ func (p *printer) stop(i int, s stop, o outcome) string {
 		note = fmt.Sprintf("  extrapolated from %d", o.sampled)
 	}
 	p.raw(&b, "plain loop", p.in(dim, p.bar(o.plain, full))+fmt.Sprintf(" %8s", plan.Short(o.plain))+note)
-	p.raw(&b, "weft.Map", p.in(green, p.bar(o.weft, full))+fmt.Sprintf(" %8s", plan.Short(o.weft))+"  "+p.in(bold+green, speed(o)))
+	p.raw(&b, "Weft", p.in(green, p.bar(o.weft, full))+fmt.Sprintf(" %8s", plan.Short(o.weft))+"  "+p.in(bold+green, speed(o)))
 	return b.String()
 }
 
@@ -143,7 +143,7 @@ func unless(cond bool, s string) string {
 // summary is the tour on one page.
 func (p *printer) summary(seen []visited) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\n", p.in(bold, fmt.Sprintf("%-7s %10s  %-22s %11s %9s  %8s", "stop", "items", "decided", "plain loop", "weft.Map", "speed-up")))
+	fmt.Fprintf(&b, "\n%s\n", p.in(bold, fmt.Sprintf("%-7s %10s  %-22s %11s %9s  %8s", "stop", "items", "decided", "plain loop", "Weft", "speed-up")))
 	star := false
 	for _, v := range seen {
 		mark := " "
@@ -176,11 +176,21 @@ func speed(o outcome) string {
 	if s > 1/level && s < level {
 		return times(s) + ": as fast as the plain loop"
 	}
+	if o.report.Plan.Mode == plainMode && o.weft-o.plain < fewMicros {
+		return "the same loop and " + plan.Short(o.weft-o.plain)
+	}
 	if s < 1 {
 		return times(s) + ": slower than the plain loop"
 	}
 	return times(s) + " as fast"
 }
+
+// plainMode is what a plan calls the plain loop, and fewMicros what Weft may
+// take to decide for it without being called slower.
+const (
+	plainMode = "plain loop"
+	fewMicros = 100 * time.Microsecond
+)
 
 // level is the ratio of two times below which they count as equal: what the
 // best of three runs of the same loop differ by on a machine in use.

@@ -70,22 +70,62 @@ const (
 	// mostRounds is how often each side runs at most; the best counts, as
 	// what disturbs a run only makes it longer.
 	mostRounds = 3
+	// A stop that takes next to no time has more rounds, until warmTime is
+	// over: the first ones mostly load the program's code.
+	warmRounds = 50
+	warmTime   = 200 * time.Millisecond
 	// roundsTime is how long the rounds of a stop may take, so that the tour
 	// stays below a minute.
 	roundsTime = 6 * time.Second
 )
 
-// race does the work with the plain loop and with weft.Map, in turns.
+// race does the work with the plain loop and with weft.Map, in turns, and
+// compares the results item by item.
 func race[T any, R comparable](ctx context.Context, v *visit, l leg[T, R]) (outcome, error) {
 	n := len(l.items)
 	o := outcome{items: n, sampled: n}
 	if l.sample > 0 {
 		o.sampled = min(n, l.sample)
 	}
+	var want, got []R
+	err := v.turns(&o, turn{
+		name: l.name, call: "weft.Map", before: l.before,
+		plain: func() (err error) {
+			want, err = plainLoop(ctx, l.items[:o.sampled], l.f)
+			return err
+		},
+		weft: func(rep *weft.Report) (err error) {
+			opts := append([]weft.MapOption{weft.Name(l.name), weft.ReportTo(rep)}, l.opts...)
+			got, err = weft.Map(ctx, l.items, l.f, opts...)
+			return err
+		},
+		result: func() (string, error) {
+			for i := range want {
+				if want[i] != got[i] {
+					return "", fmt.Errorf("item %d: the plain loop gives %v and weft.Map gives %v; this is a bug in Weft, please report it", i, want[i], got[i])
+				}
+			}
+			return l.result(got), nil
+		},
+	})
+	return o, err
+}
+
+// turn is the two sides of a stop.
+type turn struct {
+	name, call string
+	before     func() // outside the time, if set
+	plain      func() error
+	weft       func(*weft.Report) error
+	result     func() (string, error) // compares the two and puts them into words
+}
+
+// turns runs both sides in turns and keeps the best times in o.
+func (v *visit) turns(o *outcome, t turn) error {
 	timed := func(side string, f func() error) (time.Duration, error) {
-		v.status("%s: %s", l.name, side)
-		if l.before != nil {
-			l.before()
+		v.status("%s: %s", t.name, side)
+		if t.before != nil {
+			t.before()
 		}
 		runtime.GC() // neither side pays for the other's garbage
 		begin := time.Now()
@@ -95,29 +135,19 @@ func race[T any, R comparable](ctx context.Context, v *visit, l leg[T, R]) (outc
 	begin := time.Now()
 	for {
 		round := time.Now()
-		var want, got []R
-		plain, err := timed("plain loop", func() (err error) {
-			want, err = plainLoop(ctx, l.items[:o.sampled], l.f)
-			return err
-		})
+		plain, err := timed("plain loop", t.plain)
 		if err != nil {
-			return o, err
+			return err
 		}
 		var rep weft.Report
-		opts := append([]weft.MapOption{weft.Name(l.name), weft.ReportTo(&rep)}, l.opts...)
-		fast, err := timed("weft.Map", func() (err error) {
-			got, err = weft.Map(ctx, l.items, l.f, opts...)
-			return err
-		})
+		fast, err := timed(t.call, func() error { return t.weft(&rep) })
 		if err != nil {
-			return o, err
+			return err
 		}
-		for i := range want {
-			if want[i] != got[i] {
-				return o, fmt.Errorf("item %d: the plain loop gives %v and weft.Map gives %v; this is a bug in Weft, please report it", i, want[i], got[i])
-			}
+		if o.result, err = t.result(); err != nil {
+			return err
 		}
-		plain = time.Duration(float64(plain) / float64(max(1, o.sampled)) * float64(n))
+		plain = time.Duration(float64(plain) / float64(max(1, o.sampled)) * float64(o.items))
 		if o.rounds == 0 || plain < o.plain {
 			o.plain = plain
 		}
@@ -125,9 +155,9 @@ func race[T any, R comparable](ctx context.Context, v *visit, l leg[T, R]) (outc
 			o.weft, o.report = fast, rep
 		}
 		o.rounds++
-		o.result = l.result(got)
-		if o.rounds == mostRounds || time.Since(begin)+time.Since(round) > roundsTime {
-			return o, nil
+		spent := time.Since(begin)
+		if o.rounds >= warmRounds || o.rounds >= mostRounds && spent > warmTime || spent+time.Since(round) > roundsTime {
+			return nil
 		}
 	}
 }

@@ -46,13 +46,14 @@ type Config struct {
 // sizes is how much work the stops do that make up their input.
 type sizes struct {
 	tiny     int
+	cached   int // files that are parsed from the cache
 	requests int
 	sample   int // requests that the plain loop makes
 	latency  time.Duration
 	image    int // rows and columns
 }
 
-var fullSize = sizes{tiny: 1_000_000, requests: 2000, sample: 50, latency: 20 * time.Millisecond, image: 2048}
+var fullSize = sizes{tiny: 1_000_000, cached: 1000, requests: 2000, sample: 50, latency: 20 * time.Millisecond, image: 2048}
 
 // stop is one kind of work. To add one, write its run function and add a line
 // to stops.
@@ -65,7 +66,7 @@ type stop struct {
 }
 
 // stops is the tour.
-var stops = append([]stop{hashStop, parseStop, tinyStop, httpStop}, systemStops...)
+var stops = append([]stop{hashStop, parseStop, cacheStop, tinyStop, httpStop}, systemStops...)
 
 const (
 	leastWidth   = 80

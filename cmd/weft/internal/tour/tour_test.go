@@ -55,7 +55,7 @@ func smallTree(t *testing.T) string {
 func smallConfig(t *testing.T, out *bytes.Buffer) Config {
 	return Config{
 		Out: out, Tree: smallTree(t),
-		sizes: sizes{tiny: 1000, requests: 20, sample: 3, latency: time.Millisecond, image: 256},
+		sizes: sizes{tiny: 1000, cached: 10, requests: 20, sample: 3, latency: time.Millisecond, image: 256},
 	}
 }
 
@@ -72,10 +72,12 @@ func TestWholeTour(t *testing.T) {
 		fmt.Sprintf("%d stops", len(stops)),
 		"20 files, 0 MB; the hash of all hashes begins with",
 		"15 files: 3 packages, 28 functions, 70 lines; of the files 1 do not parse (test data); the same both ways",
-		"1000 numbers, their exclusive or is",
+		"10 files, 20 functions; 10 from the cache",
+		"after an edit of one file, Why says file: the content of edited.go has changed",
+		"of 8000 bits are set",
 		"20 answers, which add up to 2470; the plain loop did 3 of them, with the same results",
 		"extrapolated from 3",
-		"stop items decided plain loop weft.Map speed-up",
+		"stop items decided plain loop Weft speed-up",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the tour does not say %q", want)
@@ -167,7 +169,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		stops      []string
 		want       []string
 	}{
-		{"no such stop", "", []string{"hash", "dance"}, []string{`no stop "dance"`, "hash, parse, tiny, http"}},
+		{"no such stop", "", []string{"hash", "dance"}, []string{`no stop "dance"`, "hash, parse, cache, tiny, http"}},
 		{"no directory", filepath.Join(empty, "x"), []string{"hash"}, []string{"stop hash", "missing", "another directory with --tree"}},
 		{"no files", empty, []string{"hash"}, []string{"no readable files", "another directory with --tree"}},
 	} {

@@ -1,0 +1,96 @@
+package weft
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+
+	"github.com/weft-go/weft/internal/budget"
+)
+
+// A worker that was taken off the count still has to account for what it did:
+// the run is over only when it has.
+func TestRunEndsAfterRetiredWorkers(t *testing.T) {
+	t.Parallel()
+	r := &run{n: 2, src: &slice{}, ctx: t.Context(), done: make(chan struct{}), holds: 2}
+	budget.Shared.Force()
+	budget.Shared.Force()
+	retired, last := r.newWorker(), r.newWorker()
+	r.live.Store(2)
+	r.target.Store(1)
+	over := func() bool {
+		select {
+		case <-r.done:
+			return true
+		default:
+			return false
+		}
+	}
+	if !r.retire() {
+		t.Fatal("one worker too many, and none retires")
+	}
+	r.leave(last, false)
+	if over() {
+		t.Error("the run is over while a worker has not left")
+	}
+	r.leave(retired, true)
+	if !over() {
+		t.Error("all have left, and the run is not over")
+	}
+}
+
+// The worker that takes the place of one that runtime.Goexit ended is the
+// pilot from then on.
+func TestGoexitHandsThePilotOver(t *testing.T) {
+	t.Parallel()
+	r := &run{call: "Map", n: 2, cfg: config{keepGoing: true}}
+	var pilots []bool
+	_, err := mapRun(t.Context(), r, make([]int, r.n), func(ctx context.Context, _ int) (int, error) {
+		r.mu.Lock()
+		pilots = append(pilots, ctx == context.Context(r.first.slot))
+		first := len(pilots) == 1
+		r.mu.Unlock()
+		if first {
+			runtime.Goexit()
+		}
+		return 0, nil
+	})
+	if _, ok := errors.AsType[*PanicError](err); !ok {
+		t.Errorf("the error is %v", err)
+	}
+	if len(pilots) != 2 || !pilots[0] || !pilots[1] {
+		t.Errorf("ran on the pilot: %v", pilots)
+	}
+}
+
+// Cancelled early, nearly all of a large input has not run. To say so of each
+// item must not take longer than a cancel may.
+func TestNotRunCostsLittle(t *testing.T) {
+	r := &run{n: 100_000, spans: []span{{10, 20}, {50, 60}}, failures: itemErrors{{55, errLate}, {15, errLate}}}
+	var es itemErrors
+	allocations := testing.AllocsPerRun(1, func() { es = r.joined(context.Canceled) })
+	if allocations > 20 {
+		t.Errorf("%v allocations for %d items", allocations, r.n)
+	}
+	at := 0
+	for i := range r.n {
+		ran := i >= 10 && i < 20 || i >= 50 && i < 60
+		why := context.Canceled
+		switch {
+		case i == 15 || i == 55:
+			why = errLate
+		case ran:
+			continue
+		}
+		if at >= len(es) || es[at].Index != i || !errors.Is(es[at], why) {
+			t.Fatalf("item %d is not the failure at place %d", i, at)
+		}
+		at++
+	}
+	if at != len(es) {
+		t.Errorf("%d failures, want %d", len(es), at)
+	}
+}
+
+var errLate = errors.New("too late")
