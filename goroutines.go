@@ -3,11 +3,12 @@ package weft
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
-	"time"
 
 	"github.com/weft-go/weft/internal/budget"
 	"github.com/weft-go/weft/internal/cpus"
+	"github.com/weft-go/weft/internal/pilot"
 )
 
 // Goroutines returns the executor that runs items in goroutines of this
@@ -49,18 +50,24 @@ func (g *goroutines) Run(ctx context.Context, b *Batch) error {
 		budget.Shared.Release(1)
 		<-g.places
 	}()
-	begun, first := time.Now(), b.Ran
+	first := b.Ran
 	// In a goroutine of its own, which an item may end by runtime.Goexit. The
 	// rest then goes on in another.
 	for b.Ran == first {
 		var wg sync.WaitGroup
-		wg.Go(func() { b.Here(budget.NewSlot(ctx, true, budget.Depth(ctx)), nil) })
+		wg.Go(func() {
+			// To tell how much of its time it computes.
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			cpu := pilot.ThreadCPU()
+			defer func() { b.Cost.CPU += pilot.ThreadCPU() - cpu }()
+			b.Here(budget.NewSlot(ctx, true, budget.Depth(ctx)), nil)
+		})
 		wg.Wait()
 		if ctx.Err() != nil || b.Ran == b.Items.Len() {
 			break
 		}
 	}
-	b.Cost.CPU = time.Since(begun)
 	if b.Ran == first {
 		return context.Cause(ctx)
 	}

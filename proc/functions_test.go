@@ -95,6 +95,13 @@ func act(ctx context.Context, d do) (int, error) {
 			time.Sleep(time.Millisecond) // for the watcher to see it grow
 		}
 		return len(all), nil
+	case "mark": // says that it runs, and hangs
+		f, err := os.Create(filepath.Join(d.Dir, "mark"))
+		if err != nil {
+			return 0, err
+		}
+		_ = f.Close()
+		select {}
 	case "once": // ends the process the first time
 		f, err := os.OpenFile(filepath.Join(d.Dir, "mark"+strconv.Itoa(d.N)), os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil {

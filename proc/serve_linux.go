@@ -388,7 +388,6 @@ func (s *server) accept(payload []byte) bool {
 	d := wire.Decoder{Buf: payload, Bulk: s.segments.bulk, Shared: s.segments.shared}
 	var h batchHead
 	err := h.read(&d)
-	s.page.msg.Store(h.seq)
 	b := &weft.Batch{First: h.first, Timeout: h.timeout, KeepGoing: h.keepGoing, Most: h.most}
 	if err == nil {
 		s.segments.wait(h.controls)

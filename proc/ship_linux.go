@@ -26,26 +26,16 @@ type shipment struct {
 	shelf *shelf
 
 	deaths map[int]int // workers that an item has ended, by its place
-	lost   int         // messages in a row that were lost though no item of theirs ran
 }
 
 // stretch is some items of a batch that go in one message, or one item that
 // has failed already.
 type stretch struct {
 	lo, hi int
-	solo   bool // nothing else may be under way at the worker
-	crowd  bool // something was, when it was sent
 	err    error
+	alone  bool // goes to a worker that gets nothing else meanwhile
+	crowd  bool // the worker had other messages when it was sent
 }
-
-const (
-	// fewLost is how often a message may be lost in a row before its items go
-	// one by one, or the one that it is is given up: it ends the worker while it
-	// is read.
-	fewLost = 2
-	// mostLost is how often in a row it may be lost to other batches' items.
-	mostLost = 1000
-)
 
 func (s *shipment) run() error {
 	todo := []stretch{{hi: s.b.Items.Len()}} // the next one last
@@ -75,12 +65,10 @@ func (s *shipment) run() error {
 		case err != nil:
 			return err
 		case out.bad != nil:
-			s.lost = 0
 			todo = append(todo, stretch{lo: out.bad.lo + 1, hi: st.hi}, *out.bad, stretch{lo: st.lo, hi: out.bad.lo})
 		case out.stop:
 			return nil
 		default:
-			s.lost = 0
 			todo = append(todo, st)
 		}
 	}
@@ -90,7 +78,6 @@ func (s *shipment) run() error {
 // death is how a worker died with a message under way.
 type death struct {
 	at    int  // the place in the batch of the item that ran, -1 if none
-	other bool // another message was dealt with
 	sure  bool // the item is to blame
 	crowd bool // messages of other batches were under way there too
 	err   *DeathError
@@ -100,44 +87,42 @@ type death struct {
 // those of the message that were not done.
 //
 // Of several items the one that ran is the likely culprit, but what an earlier
-// one left behind may have done it, one of another batch too. So it is run once
-// more by itself: if that ends a worker too, it is named and given up. Those
-// before it go again too, as their results are lost; those after it had not
-// begun. What is sent again is alone at its worker: whatever ends that one is
-// among it.
+// one left behind may have done it, of another batch too. So it is run once more
+// by itself: if that ends a worker too, it is named and given up. Those before it go again too, as
+// their results are lost; those after it had not begun.
 func (s *shipment) afterDeath(todo []stretch, st stretch, d *death) []stretch {
 	if st.lo >= st.hi {
 		return todo // all were done
 	}
-	alone := st.hi-st.lo == 1 && !d.crowd
-	st.solo = st.solo || d.crowd
+	single := st.hi-st.lo == 1
 	if d.at < 0 {
-		s.lost++
+		// It died between two items: while it read a message or answered some,
+		// this one or another. To find out which, this one goes to a worker
+		// that has no other; then item by item.
 		switch {
-		case d.other && s.lost < mostLost || s.lost < fewLost:
+		case !st.alone:
+			st.alone = true
 			return append(todo, st)
-		case !alone:
-			s.lost = 0
+		case !single:
 			for i := st.hi - 1; i >= st.lo; i-- {
-				todo = append(todo, stretch{lo: i, hi: i + 1, solo: true})
+				todo = append(todo, stretch{lo: i, hi: i + 1, alone: true})
 			}
 			return todo
 		}
 		d.at, d.sure = st.lo, true
 	}
-	s.lost = 0
 	at := max(st.lo, min(d.at, st.hi-1))
 	if s.deaths == nil {
 		s.deaths = map[int]int{}
 	}
 	s.deaths[at]++
 	todo = append(todo, stretch{lo: at + 1, hi: st.hi})
-	suspect := stretch{lo: at, hi: at + 1, solo: true}
-	if d.sure || alone {
+	suspect := stretch{lo: at, hi: at + 1, alone: true}
+	if d.sure || single && !d.crowd {
 		d.err.Deaths, d.err.Index = s.deaths[at], s.b.First+at
 		suspect.err = d.err
 	}
-	return append(todo, suspect, stretch{lo: st.lo, hi: at, solo: st.solo})
+	return append(todo, suspect, stretch{lo: st.lo, hi: at, alone: st.alone || d.crowd})
 }
 
 // outcome is what came of a message.
@@ -160,9 +145,9 @@ func (s *shipment) send(st stretch) (out outcome, err error) {
 		}
 		defer m.release()
 	}
-	depth := s.shelf.depth()
-	if st.solo {
-		depth = 1
+	depth := 1
+	if !st.alone {
+		depth = s.shelf.depth()
 	}
 	w, err := p.get(s.ctx, depth)
 	if err != nil {
@@ -539,10 +524,7 @@ func (s *shipment) mourn(w *worker, seq uint64, st stretch, out outcome, broke b
 	d := &death{at: -1, err: e, crowd: st.crowd || w.posted.Load() > seq}
 	at := w.page.at.Load()
 	switch running := at >> 32; {
-	case at == 0:
-		d.other = w.page.msg.Load() != seq
-	case running != seq&(1<<32-1):
-		d.other = true
+	case at == 0, running != seq&(1<<32-1):
 	default:
 		d.at = st.lo + int(at&(1<<32-1)) - 1
 	}
@@ -551,7 +533,7 @@ func (s *shipment) mourn(w *worker, seq uint64, st stretch, out outcome, broke b
 		d.sure = r.sure && r.at == at && d.at >= 0
 		if r.seq != 0 && r.seq != seq {
 			// The one before did wrong, and this one had only just begun.
-			d.at, d.other = -1, true
+			d.at = -1
 		}
 	}
 	out.died = d

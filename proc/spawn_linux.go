@@ -31,7 +31,6 @@ const (
 // page is memory that parent and worker both see: what the worker is at.
 type page struct {
 	at   atomic.Uint64 // batch<<32 | item+1 within the batch; 0 between batches
-	msg  atomic.Uint64 // the last message with items that the worker has begun to read
 	peak atomic.Int64  // the most memory that the worker has held, as it last looked
 }
 
