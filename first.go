@@ -250,6 +250,7 @@ func (r *run) adopt(a plan.Answer, why string) {
 	case plan.IO:
 		r.toIO(a.Workers)
 	}
+	r.tellFeeder()
 }
 
 // toIO turns to many items in flight. Called with r.mu held.

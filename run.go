@@ -52,6 +52,7 @@ type run struct {
 	meter  *meter.Meter // where the items' cost is charged from outside
 
 	feeding bool             // a feeder may still bring items; with mu
+	adopted chan struct{}    // Stream: closed when the run is planned or stops; with mu
 	lost    func(int, error) // Stream: delivers the failure of an item that no body ran
 
 	stopped atomic.Bool
@@ -445,12 +446,25 @@ func (r *run) haltLocked(cause error) {
 		return
 	}
 	r.cancel(cause)
+	r.tellFeeder()
 	r.gate.open()
 	for _, w := range r.workers {
 		w.stop.Store(true)
 	}
 	if q, ok := r.src.(interface{ wake() }); ok {
 		q.wake() // the feeder may wait for room
+	}
+}
+
+// tellFeeder says that the run is planned, or stops. Called with r.mu held.
+func (r *run) tellFeeder() {
+	if r.adopted == nil {
+		return
+	}
+	select {
+	case <-r.adopted:
+	default:
+		close(r.adopted)
 	}
 }
 

@@ -85,17 +85,8 @@ func (r *run) work(w *worker) {
 		if left {
 			return
 		}
-		// f ended this goroutine with runtime.Goexit. Its error is recorded;
-		// another worker takes the place.
-		r.mu.Lock()
-		r.forget(w)
-		next := r.newWorker()
-		next.slot.Hold(w.slot.Held())
-		if r.first == w {
-			r.first = next // the coordinator looks at who is the pilot now
-		}
-		r.mu.Unlock()
-		go r.work(next)
+		// f ended this goroutine with runtime.Goexit. Its error is recorded.
+		r.replace(w)
 	}()
 	if r.needsPilot() {
 		r.firstItems(w)
@@ -103,6 +94,19 @@ func (r *run) work(w *worker) {
 	retired := r.loop(w)
 	left = true
 	r.leave(w, retired)
+}
+
+// replace starts another worker in the place of w, whose goroutine ends.
+func (r *run) replace(w *worker) {
+	r.mu.Lock()
+	r.forget(w)
+	next := r.newWorker()
+	next.slot.Hold(w.slot.Held())
+	if r.first == w {
+		r.first = next // the coordinator looks at who is the pilot now
+	}
+	r.mu.Unlock()
+	go r.work(next)
 }
 
 // loop takes chunks and runs them until there are none, or until w is one
@@ -415,6 +419,7 @@ func (w *worker) sampleThread() {
 		return
 	}
 	runtime.LockOSThread()
+	w.watched = watch{}
 	w.waits, w.preempted = pilot.Switches()
 	w.tid.Store(int64(pilot.ThreadID()))
 }
