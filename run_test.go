@@ -94,3 +94,44 @@ func TestNotRunCostsLittle(t *testing.T) {
 }
 
 var errLate = errors.New("too late")
+
+// Only as many workers hold a CPU slot as slots were taken, when a run turns
+// from waiting to computing; and those that stay hold them.
+func TestTurningToComputeCountsSlots(t *testing.T) {
+	t.Parallel()
+	const want, in = 3, 7
+	r := &run{n: 100, src: &slice{}, ctx: t.Context(), done: make(chan struct{}), holds: 1, want: want}
+	r.cpus.Effective = 1 << 30 // whatever other tests have taken, there is room
+	budget.Shared.Force()
+	ws := make([]*worker, in)
+	for i := range ws {
+		ws[i] = r.newWorker()
+		ws[i].slot.Hold(false)
+	}
+	r.live.Store(in)
+	held := func() (n int) {
+		for _, w := range r.workers {
+			if w.slot.Held() {
+				n++
+			}
+		}
+		return n
+	}
+	r.mu.Lock()
+	r.toCPU(1000)
+	r.mu.Unlock()
+	if n := held(); n != want || r.holds != want {
+		t.Fatalf("%d workers think that they hold a slot; %d slots were taken, for %d workers", n, r.holds, want)
+	}
+	for i, w := range ws { // those with a slot leave first
+		r.leave(w, r.retire())
+		if n, left := held(), in-1-i; n != min(want, left) || r.holds != max(1, min(want, left)) && left > 0 {
+			t.Errorf("%d workers are left: %d hold a slot, %d slots are taken", left, n, r.holds)
+		}
+	}
+	select {
+	case <-r.done:
+	default:
+		t.Error("all have left, and the run is not over")
+	}
+}

@@ -363,10 +363,23 @@ func (r *run) leave(w *worker, retired bool) {
 	if r.holds > max(1, int(r.live.Load())) {
 		r.holds--
 		budget.Shared.Release(1)
+	} else if w.slot.Held() {
+		r.inherit()
 	}
 	// Items may have come between the last look at the source and now.
 	r.growLocked()
 	r.endLocked()
+}
+
+// inherit gives the slot of a worker that left to one that has none, as there
+// are some after toCPU. Called with r.mu held.
+func (r *run) inherit() {
+	for _, w := range r.workers {
+		if !w.slot.Held() {
+			w.slot.Hold(true)
+			return
+		}
+	}
 }
 
 // endLocked ends the run if nobody is left and nothing will come. A worker that
