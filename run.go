@@ -88,7 +88,6 @@ type run struct {
 	decided  time.Duration // when
 	again    int           // decisions for more workers in a row, by the pilot
 	changes  []Decision
-	warned   []string
 	workers  []*worker
 	first    *worker
 	borrowed *budget.Slot
@@ -487,18 +486,21 @@ func (r *run) wakeUp() {
 
 func (r *run) now() time.Duration { return time.Since(r.begun) }
 
-func (r *run) name() string {
+func (r *run) name() string { return r.nameOf(r.call) }
+
+// nameOf is the run's name, as one of the given function.
+func (r *run) nameOf(call string) string {
 	if r.cfg.name != "" {
 		return r.cfg.name
 	}
 	if r.fn != nil {
 		if v := reflect.ValueOf(r.fn); v.Kind() == reflect.Func && !v.IsNil() {
 			if f := runtime.FuncForPC(v.Pointer()); f != nil {
-				return r.call + "(" + shortFunc(f.Name()) + ")"
+				return call + "(" + shortFunc(f.Name()) + ")"
 			}
 		}
 	}
-	return r.call
+	return call
 }
 
 // itemNanos is the moving average of an item's time, in nanoseconds.

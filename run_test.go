@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/weft-go/weft/internal/budget"
+	"github.com/weft-go/weft/internal/pilot"
 )
 
 // A worker that was taken off the count still has to account for what it did:
@@ -133,5 +137,27 @@ func TestTurningToComputeCountsSlots(t *testing.T) {
 	case <-r.done:
 	default:
 		t.Error("all have left, and the run is not over")
+	}
+}
+
+// What is to be mended stands in the plan and in the report, and is printed
+// once.
+func TestWarningsAreInThePlanToo(t *testing.T) {
+	t.Parallel()
+	var rep Report
+	const tiny = "the items are so small"
+	r := &run{call: "Stream", n: -1, ctx: t.Context(), done: make(chan struct{}), cfg: config{report: &rep}}
+	r.begun = time.Now()
+	r.count0 = pilot.Read()
+	r.counted.Store(5000)
+	r.inItems.Store(5000 * 10)
+	r.finishReport()
+	for what, ws := range map[string][]string{"plan": rep.Plan.Warnings, "report": rep.Warnings} {
+		if n := len(slices.DeleteFunc(slices.Clone(ws), func(w string) bool { return !strings.Contains(w, tiny) })); n != 1 {
+			t.Errorf("the %s warns %d times of tiny items: %q", what, n, ws)
+		}
+	}
+	if n := strings.Count(rep.String(), tiny); n != 1 {
+		t.Errorf("printed %d times:\n%v", n, rep)
 	}
 }
