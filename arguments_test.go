@@ -316,3 +316,19 @@ func TestWritersAndNames(t *testing.T) {
 		t.Errorf("the run is called %q, its function identity", rep.Plan.Name)
 	}
 }
+
+// The plan is of a Map; the errors are of the call that was made.
+func TestExplainNamesItself(t *testing.T) {
+	t.Parallel()
+	for name, opt := range map[string]weft.MapOption{
+		"Chunk": weft.Chunk(-1), "Workers": weft.Workers(3), "MemoryPerItem": weft.MemoryPerItem(-1),
+	} {
+		if _, err := weft.Explain(t.Context(), ints(3), identity, opt); err == nil || !strings.HasPrefix(err.Error(), "weft: Explain: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	p, err := weft.Explain(t.Context(), ints(3), identity)
+	if err != nil || !strings.HasPrefix(p.Name, "Map(") {
+		t.Errorf("the plan is of %q, %v", p.Name, err)
+	}
+}

@@ -187,6 +187,7 @@ type cpuWindow struct {
 	sampledCPU, sampledWall int64
 	chunks                  int64
 	counts                  pilot.Counters
+	ready                   pilot.ReadyTimes // while the scaler compares
 	looks                   int
 	running, runnable       float64 // goroutines beside the coordinator, summed over the looks
 	still                   plan.Standstill
@@ -246,6 +247,9 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 			sampledCPU: r.sampledCPU.Load(), sampledWall: r.sampledWall.Load(),
 			still: win.still,
 		}
+		if r.scaler.Probing() {
+			win.ready = pilot.ReadReady()
+		}
 		return every
 	}
 	win.looks++
@@ -261,10 +265,15 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	if wall < min(probeWindow, now/8) && r.scaler.WantsMore(win.spread(r)) {
 		return every
 	}
+	ready := time.Duration(0)
+	if r.scaler.Probing() {
+		ready = pilot.OneInTen(win.ready, pilot.ReadReady())
+	}
 	v := r.scaler.Step(plan.Window{
 		Wall: wall, Workers: int(live), Items: int(items),
 		InItems:  time.Duration(r.inItems.Load() - win.inItems),
 		Error:    win.spread(r),
+		Ready:    ready,
 		Sampled:  time.Duration(r.sampledWall.Load() - win.sampledWall),
 		OnCPU:    time.Duration(r.sampledCPU.Load() - win.sampledCPU),
 		CPU:      r.cpuTime() - win.cpu,

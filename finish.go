@@ -26,7 +26,7 @@ func (r *run) finishReport() {
 	*rep = Report{
 		Plan: r.plan(), Decisions: r.changes,
 		Done: max(0, int(r.counted.Load())*max(1, r.perLeaf)-r.nfailed-r.echoes), Failed: failed, Retried: int(r.retry.Load()),
-		Wall: wall, Warnings: r.warned,
+		Wall: wall,
 	}
 	if r.items > 0 {
 		rep.Done = min(rep.Done, r.items)
@@ -51,7 +51,8 @@ func (r *run) finishReport() {
 		rep.Efficiency = rep.Speedup / float64(rep.Plan.Workers)
 	}
 	rep.PeakMemory = r.memory.peak.Load()
-	rep.Warnings = append(rep.Warnings, r.warnings(rep)...)
+	rep.Plan.Warnings = r.warnings(&rep.Plan)
+	rep.Warnings = rep.Plan.Warnings
 }
 
 // plan puts the decision in force into the user's words.
@@ -70,8 +71,12 @@ func (r *run) plan() Plan {
 		est.CPU = time.Duration(est.Nanos * est.Share)
 	}
 	leaf := float64(max(1, r.perLeaf))
+	call := r.call
+	if r.explain {
+		call = "Map" // the plan is Map's
+	}
 	p := Plan{
-		Name: r.name(), Items: r.n, Mode: a.Mode.String(), Workers: max(1, a.Workers), Reason: a.Reason,
+		Name: r.nameOf(call), Items: r.n, Mode: a.Mode.String(), Workers: max(1, a.Workers), Reason: a.Reason,
 		CPUs: r.cpus.Effective, CPUSource: r.cpus.Source, MemoryBudget: r.memory.limit,
 		Measured: Measured{
 			Sampled: est.Items * int(leaf), Item: time.Duration(est.Nanos / leaf), ItemNanos: est.Nanos / leaf,
@@ -149,14 +154,15 @@ func (r *run) plan() Plan {
 	return p
 }
 
-func (r *run) warnings(rep *Report) (ws []string) {
-	if share := rep.Plan.Measured.GCShare; share > 0.25 {
+// warnings are what the user may want to mend, from what was measured.
+func (r *run) warnings(p *Plan) (ws []string) {
+	if share := p.Measured.GCShare; share > 0.25 {
 		ws = append(ws, fmt.Sprintf("the garbage collector took %.0f %% of the CPU time; reuse buffers in the function, or raise GOGC", 100*share))
 	}
-	if share := rep.Plan.Measured.LockWait; share > 0.15 && rep.Plan.Bound == "cpu" {
+	if share := p.Measured.LockWait; share > 0.15 && p.Bound == "cpu" {
 		ws = append(ws, fmt.Sprintf("the items waited for mutexes %.0f %% of their time; share less between items, or lock for less", 100*share))
 	}
-	if r.call == "Stream" && rep.Plan.Measured.Sampled > 1000 && rep.Plan.Measured.ItemNanos < 100 {
+	if r.call == "Stream" && p.Measured.Sampled > 1000 && p.Measured.ItemNanos < 100 {
 		ws = append(ws, "the items are so small that handing them over costs more than they do; loop over the input instead, or stream batches (slices.Chunk)")
 	}
 	return ws

@@ -250,6 +250,7 @@ func (r *run) adopt(a plan.Answer, why string) {
 	case plan.IO:
 		r.toIO(a.Workers)
 	}
+	r.tellFeeder()
 }
 
 // toIO turns to many items in flight. Called with r.mu held.
@@ -277,7 +278,8 @@ func (r *run) toIO(level int) {
 }
 
 // toCPU turns back from many items in flight to one worker a CPU slot: the
-// items compute after all. Called with r.mu held.
+// items compute after all. Workers without a slot are the first to have none
+// to lend; one that stays gets that of one that leaves. Called with r.mu held.
 func (r *run) toCPU(nanos float64) {
 	n := r.allowed(r.want)
 	for r.holds < n && budget.Shared.TryAcquire(r.cpus.Effective) {
@@ -289,8 +291,8 @@ func (r *run) toCPU(nanos float64) {
 	r.io.gradient = nil
 	r.answer = plan.Answer{Mode: plan.CPU, Workers: n, Reason: fmt.Sprintf("the items compute after all: %d workers", n)}
 	r.mode.Store(int32(plan.CPU))
-	for _, w := range r.workers {
-		w.slot.Hold(true)
+	for i, w := range r.workers {
+		w.slot.Hold(i < n) // the others retire after their item
 	}
 	r.target.Store(int32(n))
 	r.note(n, r.answer.Reason)

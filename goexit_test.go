@@ -133,3 +133,51 @@ func TestGoexitAndKeepGoingInAStream(t *testing.T) {
 		})
 	}
 }
+
+// Whoever runs the item, it is reported once; and the last pair says when the
+// input can't be read on.
+func TestGoexitInAStreamIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	for _, w := range concurrent() {
+		for _, rounds := range []int{0, 30_000, 1_000_000} { // inline; apart or in a worker; apart and looked into
+			for _, bad := range []int{0, 5} {
+				t.Run(fmt.Sprintf("%s/%d rounds/item %d", w.name, rounds, bad), func(t *testing.T) {
+					t.Parallel()
+					const n = 12
+					mustEnd(t, func() {
+						var rep weft.Report
+						ps := collect(weft.Stream(t.Context(), upTo(n), func(_ context.Context, i int) (int, error) {
+							compute(rounds)
+							if i == bad {
+								runtime.Goexit()
+							}
+							return i, nil
+						}, w.streamed(weft.KeepGoing(), weft.ReportTo(&rep))...))
+						about := 0
+						for _, p := range ps {
+							if e, ok := errors.AsType[*weft.ItemError](p.err); ok {
+								about++
+								if e.Index != bad {
+									t.Errorf("item %d failed: %v", e.Index, p.err)
+								}
+								gone(t, "Stream", p.err)
+							}
+						}
+						if about != 1 {
+							t.Errorf("%d errors about item %d: %v", about, bad, ps)
+						}
+						last := ps[len(ps)-1].err
+						if cut := last != nil && strings.Contains(last.Error(), fmt.Sprintf("can't be read on after item %d", bad)); !cut && len(ps) != n {
+							t.Errorf("%d of %d pairs, the last with %v", len(ps), n, last)
+						} else if cut && bad == 0 {
+							t.Errorf("the first item runs on a goroutine of its own; it ended the stream: %v", last)
+						}
+						if rep.Failed != 1 {
+							t.Errorf("the report says that %d failed", rep.Failed)
+						}
+					})
+				})
+			}
+		}
+	}
+}

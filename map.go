@@ -153,7 +153,6 @@ func Explain[T, R any](ctx context.Context, items []T, f func(context.Context, T
 	if r.cfg.report == nil {
 		r.cfg.report = &rep
 	}
-	r.call = "Map"
 	if r.cfg.workers != 0 {
 		return Plan{}, fmt.Errorf("weft: Explain: Workers(%d) leaves nothing to choose; leave the option out", r.cfg.workers)
 	}

@@ -2,6 +2,7 @@ package weft
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,6 +108,9 @@ func (r Report) String() string {
 		line("memory", "%s more than at the start, at most", byteSize(r.PeakMemory))
 	}
 	for _, w := range r.Warnings {
+		if slices.Contains(r.Plan.Warnings, w) {
+			continue // printed with the plan
+		}
 		line("warning", "%s", w)
 	}
 	return b.String()

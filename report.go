@@ -29,7 +29,7 @@ type Report struct {
 	// PeakMemory is the most memory, in bytes, that the process held beyond
 	// what it held at the start, as far as it was sampled.
 	PeakMemory int64 `json:"peak_memory_bytes"`
-	// Warnings say what the user may want to mend.
+	// Warnings say what the user may want to mend, those of Plan among them.
 	Warnings []string `json:"warnings,omitempty"`
 }
 

@@ -52,6 +52,7 @@ type run struct {
 	meter  *meter.Meter // where the items' cost is charged from outside
 
 	feeding bool             // a feeder may still bring items; with mu
+	adopted chan struct{}    // Stream: closed when the run is planned or stops; with mu
 	lost    func(int, error) // Stream: delivers the failure of an item that no body ran
 
 	stopped atomic.Bool
@@ -87,7 +88,6 @@ type run struct {
 	decided  time.Duration // when
 	again    int           // decisions for more workers in a row, by the pilot
 	changes  []Decision
-	warned   []string
 	workers  []*worker
 	first    *worker
 	borrowed *budget.Slot
@@ -445,12 +445,25 @@ func (r *run) haltLocked(cause error) {
 		return
 	}
 	r.cancel(cause)
+	r.tellFeeder()
 	r.gate.open()
 	for _, w := range r.workers {
 		w.stop.Store(true)
 	}
 	if q, ok := r.src.(interface{ wake() }); ok {
 		q.wake() // the feeder may wait for room
+	}
+}
+
+// tellFeeder says that the run is planned, or stops. Called with r.mu held.
+func (r *run) tellFeeder() {
+	if r.adopted == nil {
+		return
+	}
+	select {
+	case <-r.adopted:
+	default:
+		close(r.adopted)
 	}
 }
 
@@ -473,18 +486,21 @@ func (r *run) wakeUp() {
 
 func (r *run) now() time.Duration { return time.Since(r.begun) }
 
-func (r *run) name() string {
+func (r *run) name() string { return r.nameOf(r.call) }
+
+// nameOf is the run's name, as one of the given function.
+func (r *run) nameOf(call string) string {
 	if r.cfg.name != "" {
 		return r.cfg.name
 	}
 	if r.fn != nil {
 		if v := reflect.ValueOf(r.fn); v.Kind() == reflect.Func && !v.IsNil() {
 			if f := runtime.FuncForPC(v.Pointer()); f != nil {
-				return r.call + "(" + shortFunc(f.Name()) + ")"
+				return call + "(" + shortFunc(f.Name()) + ")"
 			}
 		}
 	}
-	return r.call
+	return call
 }
 
 // itemNanos is the moving average of an item's time, in nanoseconds.

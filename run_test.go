@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/weft-go/weft/internal/budget"
+	"github.com/weft-go/weft/internal/pilot"
 )
 
 // A worker that was taken off the count still has to account for what it did:
@@ -94,3 +98,66 @@ func TestNotRunCostsLittle(t *testing.T) {
 }
 
 var errLate = errors.New("too late")
+
+// Only as many workers hold a CPU slot as slots were taken, when a run turns
+// from waiting to computing; and those that stay hold them.
+func TestTurningToComputeCountsSlots(t *testing.T) {
+	t.Parallel()
+	const want, in = 3, 7
+	r := &run{n: 100, src: &slice{}, ctx: t.Context(), done: make(chan struct{}), holds: 1, want: want}
+	r.cpus.Effective = 1 << 30 // whatever other tests have taken, there is room
+	budget.Shared.Force()
+	ws := make([]*worker, in)
+	for i := range ws {
+		ws[i] = r.newWorker()
+		ws[i].slot.Hold(false)
+	}
+	r.live.Store(in)
+	held := func() (n int) {
+		for _, w := range r.workers {
+			if w.slot.Held() {
+				n++
+			}
+		}
+		return n
+	}
+	r.mu.Lock()
+	r.toCPU(1000)
+	r.mu.Unlock()
+	if n := held(); n != want || r.holds != want {
+		t.Fatalf("%d workers think that they hold a slot; %d slots were taken, for %d workers", n, r.holds, want)
+	}
+	for i, w := range ws { // those with a slot leave first
+		r.leave(w, r.retire())
+		if n, left := held(), in-1-i; n != min(want, left) || r.holds != max(1, min(want, left)) && left > 0 {
+			t.Errorf("%d workers are left: %d hold a slot, %d slots are taken", left, n, r.holds)
+		}
+	}
+	select {
+	case <-r.done:
+	default:
+		t.Error("all have left, and the run is not over")
+	}
+}
+
+// What is to be mended stands in the plan and in the report, and is printed
+// once.
+func TestWarningsAreInThePlanToo(t *testing.T) {
+	t.Parallel()
+	var rep Report
+	const tiny = "the items are so small"
+	r := &run{call: "Stream", n: -1, ctx: t.Context(), done: make(chan struct{}), cfg: config{report: &rep}}
+	r.begun = time.Now()
+	r.count0 = pilot.Read()
+	r.counted.Store(5000)
+	r.inItems.Store(5000 * 10)
+	r.finishReport()
+	for what, ws := range map[string][]string{"plan": rep.Plan.Warnings, "report": rep.Warnings} {
+		if n := len(slices.DeleteFunc(slices.Clone(ws), func(w string) bool { return !strings.Contains(w, tiny) })); n != 1 {
+			t.Errorf("the %s warns %d times of tiny items: %q", what, n, ws)
+		}
+	}
+	if n := strings.Count(rep.String(), tiny); n != 1 {
+		t.Errorf("printed %d times:\n%v", n, rep)
+	}
+}

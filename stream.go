@@ -2,7 +2,6 @@ package weft
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"reflect"
@@ -22,7 +21,8 @@ import (
 //	for page, err := range weft.Stream(ctx, slices.Values(urls), fetch) { ... }
 //
 // Items are read ahead only as far as the workers need to stay busy: about
-// two chunks a worker, and no further than the memory budget allows. A slow
+// two chunks a worker, and no further than the memory budget allows. Under
+// [PerKey] the first items of an automatic run end one after the other. A slow
 // loop slows the reading down (backpressure). Results held back by an earlier
 // item that is not ready count as read ahead.
 //
@@ -35,6 +35,13 @@ import (
 // of running items end, and the loop statement is left when the last of them
 // has returned. A sequence that is blocked at that moment can't be
 // interrupted from outside; let it watch a context.
+//
+// An item that ends its goroutine with runtime.Goexit fails with a
+// [*PanicError], and with [KeepGoing] the others still run. The exception are
+// short items, below some 200 us, at the beginning of an automatic run: but
+// for the first one they run in the goroutine that reads the sequence, which
+// can't be read on when that has ended. One more pair then ends the loop and
+// says so; its error is no [*ItemError].
 //
 // items and f are called on goroutines other than the caller's, except under
 // Workers(1), where all is one plain loop. The sequence can be ranged over
@@ -79,7 +86,8 @@ type stream[T, R any] struct {
 	items iter.Seq[T]
 	f     func(context.Context, T) (R, error)
 
-	cutShort bool // the sequence ended after the context had; with the run's mu
+	cutShort bool  // the sequence ended after the context had; with the run's mu
+	broken   error // why it can't be read on; with the run's mu
 }
 
 func (s *stream[T, R]) loop(ctx context.Context, yield func(R, error) bool) {
@@ -141,7 +149,7 @@ func (s *stream[T, R]) last(ctx context.Context) error {
 	case r.memory.failed != nil:
 		return r.memory.failed
 	}
-	return nil
+	return s.broken
 }
 
 // launch starts feed as worker 0, and with Workers(n) the others.
@@ -161,6 +169,7 @@ func (s *stream[T, R]) launch() {
 		budget.Shared.Force()
 	}
 	r.holds = 1
+	r.adopted = make(chan struct{})
 	r.mu.Lock()
 	w := r.newWorker()
 	r.first = w
@@ -172,95 +181,6 @@ func (s *stream[T, R]) launch() {
 	}
 	r.mu.Unlock()
 	go s.feed(w)
-}
-
-// feed reads the sequence. As long as the run is a plain loop it runs the
-// items too.
-func (s *stream[T, R]) feed(w *worker) {
-	r := s.run
-	normal, inItem, i := false, false, 0
-	defer func() {
-		v := recover()
-		if !normal && !inItem {
-			err := &PanicError{Value: v, Stack: debug.Stack()}
-			r.mu.Lock()
-			if r.lowest == nil {
-				r.lowest = &ItemError{Index: i, Err: fmt.Errorf("reading the input: %w", err)}
-			}
-			r.haltLocked(stopCause{r.lowest})
-			r.mu.Unlock()
-		} else if !normal {
-			// f ended the goroutine; the sequence can't be read on.
-			r.mu.Lock()
-			if r.lowest == nil {
-				r.lowest = &ItemError{Index: i, Err: errGoexit}
-			}
-			r.haltLocked(stopCause{r.lowest})
-			r.mu.Unlock()
-		}
-		w.releaseThread()
-		r.endFeeding(w)
-	}()
-	p := feederPilot{sampled: true}
-	inline := !r.fixed && r.remote == nil
-	if inline {
-		if r.meter != nil {
-			r.firstItems(w)
-			inline = false
-		} else {
-			w.sampleThread()
-		}
-	}
-	for x := range s.items {
-		if r.stopped.Load() || !s.queue.room() {
-			break
-		}
-		s.queue.fed.Add(1)
-		if inline && r.isPlanned() {
-			inline = false
-			w.releaseThread()
-		}
-		if !inline {
-			s.queue.push(i, x)
-			i++
-			if live := r.live.Load(); live < r.target.Load() {
-				r.grow()
-			}
-			continue
-		}
-		if r.gate.shut() && !r.gate.wait(r.ctx) {
-			break
-		}
-		inItem = true
-		p.before(r, w)
-		v, err := s.one(w.slot, w, i, x)
-		inItem = false
-		i++
-		p.after(r, w)
-		r.counted.Add(1)
-		s.sink.put(i-1, v, err)
-		if err != nil && !r.cfg.keepGoing {
-			break
-		}
-	}
-	normal = true
-	r.mu.Lock()
-	s.cutShort = r.ctx.Err() != nil
-	r.mu.Unlock()
-}
-
-// endFeeding is the feeder's last act: no more items will come.
-func (r *run) endFeeding(w *worker) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.feeding = false
-	r.forget(w)
-	r.endLocked()
-}
-
-func (r *run) isPlanned() bool {
-	// The target is 0 until the pilot has decided.
-	return r.target.Load() > 0
 }
 
 // body runs the items of a chunk.
@@ -404,77 +324,6 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 		yield(zero, failure)
 	}
 }
-
-// errGoexit stops a stream whose feeder was ended by its own item.
-var errGoexit = errors.New("the input can't be read on: the function ended the goroutine that reads it with runtime.Goexit; return an error instead")
-
-// feederPilot times the items that the feeder runs itself: each of the first,
-// then one of sixteen, so that tiny items are not slowed by clock readings.
-type feederPilot struct {
-	n       int
-	sampled bool
-	began   time.Duration
-	check   time.Duration
-	timed   time.Duration
-	items   int
-}
-
-const (
-	timeAll   = 64
-	timeOneOf = 16
-)
-
-func (p *feederPilot) before(r *run, w *worker) {
-	p.sampled = p.n < timeAll || p.n%timeOneOf == 0
-	p.n++
-	w.busy = 0
-	w.size.Store(1)
-	if !p.sampled {
-		w.began.Store(unknownStart)
-		return
-	}
-	p.began = r.now()
-	w.began.Store(int64(p.began))
-}
-
-func (p *feederPilot) after(r *run, w *worker) {
-	w.began.Store(-1)
-	if !p.sampled {
-		if r.careful {
-			r.inItems.Add(int64(w.busy))
-		} else {
-			r.inItems.Add(int64(r.itemNanos()))
-		}
-		return
-	}
-	now := r.now()
-	took := now - p.began
-	if r.careful {
-		took = w.busy
-	}
-	r.inItems.Add(int64(took))
-	r.learn(1, took)
-	p.timed += took
-	p.items++
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.est.Add(1, took)
-	in := time.Duration(r.inItems.Load())
-	if r.planned || in < max(p.check, firstCheck) || p.n < 4 && in < enoughWork {
-		return
-	}
-	// The thread also read the input: what it computed there is not the
-	// items', so their share is an upper bound.
-	if w.tid.Load() != 0 && !r.shareIsClear(w, in) || !r.consider(now) {
-		p.check = 2 * in
-	}
-	if now > sampling {
-		w.releaseThread()
-	}
-}
-
-// unknownStart marks an item that runs since an unknown moment.
-const unknownStart = -2
 
 // piece is a worker's chunk of a queue.
 type piece[T any] struct {

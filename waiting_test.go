@@ -61,6 +61,49 @@ func TestFewWaitingItems(t *testing.T) {
 	})
 }
 
+// Nor does a stream: the first item runs beside the reading of the others.
+func TestFewWaitingItemsInAStream(t *testing.T) {
+	for _, opts := range [][]weft.StreamOption{nil, {weft.Unordered()}, {weft.KeepGoing()}} {
+		synctest.Test(t, func(t *testing.T) {
+			var rep weft.Report
+			begin := time.Now()
+			ps := collect(weft.Stream(t.Context(), upTo(20), func(_ context.Context, i int) (int, error) {
+				time.Sleep(time.Second)
+				return i, nil
+			}, append(opts, weft.ReportTo(&rep))...))
+			if d := time.Since(begin); len(ps) != 20 || d > 1500*time.Millisecond {
+				t.Errorf("%d items of 1s took %v\n%v", len(ps), d, rep)
+			}
+		})
+	}
+}
+
+// An item that waits is not alone for long if the ones before it were short
+// but not tiny.
+func TestAStreamOfLongAndShortItems(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		n := 0
+		for v, err := range weft.Stream(t.Context(), upTo(24), func(_ context.Context, i int) (int, error) {
+			switch {
+			case i == 0:
+				time.Sleep(300 * time.Microsecond)
+			case i >= 4:
+				time.Sleep(time.Second)
+			}
+			return i, nil
+		}) {
+			if v != n || err != nil {
+				t.Errorf("pair %d is %d, %v", n, v, err)
+			}
+			n++
+		}
+		if d := time.Since(begin); n != 24 || d > 1500*time.Millisecond {
+			t.Errorf("%d items, 20 of them of 1s, took %v", n, d)
+		}
+	})
+}
+
 // server answers in latency as long as at most good requests are there, and
 // gets slower with each more: past good, throughput falls.
 type server struct {

@@ -85,17 +85,8 @@ func (r *run) work(w *worker) {
 		if left {
 			return
 		}
-		// f ended this goroutine with runtime.Goexit. Its error is recorded;
-		// another worker takes the place.
-		r.mu.Lock()
-		r.forget(w)
-		next := r.newWorker()
-		next.slot.Hold(w.slot.Held())
-		if r.first == w {
-			r.first = next // the coordinator looks at who is the pilot now
-		}
-		r.mu.Unlock()
-		go r.work(next)
+		// f ended this goroutine with runtime.Goexit. Its error is recorded.
+		r.replace(w)
 	}()
 	if r.needsPilot() {
 		r.firstItems(w)
@@ -103,6 +94,19 @@ func (r *run) work(w *worker) {
 	retired := r.loop(w)
 	left = true
 	r.leave(w, retired)
+}
+
+// replace starts another worker in the place of w, whose goroutine ends.
+func (r *run) replace(w *worker) {
+	r.mu.Lock()
+	r.forget(w)
+	next := r.newWorker()
+	next.slot.Hold(w.slot.Held())
+	if r.first == w {
+		r.first = next // the coordinator looks at who is the pilot now
+	}
+	r.mu.Unlock()
+	go r.work(next)
 }
 
 // loop takes chunks and runs them until there are none, or until w is one
@@ -359,10 +363,23 @@ func (r *run) leave(w *worker, retired bool) {
 	if r.holds > max(1, int(r.live.Load())) {
 		r.holds--
 		budget.Shared.Release(1)
+	} else if w.slot.Held() {
+		r.inherit()
 	}
 	// Items may have come between the last look at the source and now.
 	r.growLocked()
 	r.endLocked()
+}
+
+// inherit gives the slot of a worker that left to one that has none, as there
+// are some after toCPU. Called with r.mu held.
+func (r *run) inherit() {
+	for _, w := range r.workers {
+		if !w.slot.Held() {
+			w.slot.Hold(true)
+			return
+		}
+	}
 }
 
 // endLocked ends the run if nobody is left and nothing will come. A worker that
@@ -415,6 +432,7 @@ func (w *worker) sampleThread() {
 		return
 	}
 	runtime.LockOSThread()
+	w.watched = watch{}
 	w.waits, w.preempted = pilot.Switches()
 	w.tid.Store(int64(pilot.ThreadID()))
 }

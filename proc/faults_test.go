@@ -170,7 +170,7 @@ func TestChildrenOfWorkersEnd(t *testing.T) {
 	eventually(t, 10*time.Second, "the worker's child ends", func() bool { return !alive(got[0]) })
 }
 
-// Runs of 300 tiny items, with workers killed at any moment: each ends, every
+// J1: runs of 300 tiny items, with workers killed at any moment: each ends, every
 // result is right, and what failed is named.
 func TestRandomKills(t *testing.T) {
 	runs := 40

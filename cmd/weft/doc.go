@@ -126,6 +126,8 @@
 // A joblog is never overwritten. With --resume weft skips the items that have
 // succeeded, if index and digest are the same, and adds to the file. It
 // refuses the joblog of another command, and drops a last line that is torn.
+// When all items are read it says how many of those that are done are not
+// among them.
 //
 // # Exit codes
 //

@@ -4,7 +4,9 @@
 // further workers of the inner run start only when a slot is free. Nobody ever
 // blocks on a slot, so nesting can't deadlock at any depth, and the number of
 // computing workers never passes the number of slots, except by those that
-// users ask for explicitly or start on goroutines of their own.
+// users ask for explicitly or start on goroutines of their own, and by the
+// first workers of runs nested in items of a run that mostly waits: its
+// workers hold no slots and have none to lend.
 //
 // A run that could use more slots than there are says so ([Pool.Want]) and is
 // woken when one is released. Outer runs come first: their items are larger,

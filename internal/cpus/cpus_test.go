@@ -24,6 +24,8 @@ const (
 		"34 31 0:31 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
 )
 
+// J12, M7: the count is right in containers of every kind, with files that are
+// empty or missing, with limits of ancestors, and under an affinity mask.
 func TestRead(t *testing.T) {
 	t.Parallel()
 	const (
@@ -55,6 +57,7 @@ func TestRead(t *testing.T) {
 		{name: "v2 ancestor tighter than leaf", files: files{members: "0::/a/b/c\n", mounts: v2,
 			v2Root + "a/b/c/cpu.max": "400000 100000\n", v2Root + "a/cpu.max": "200000 100000\n"},
 			want: "2 of 8, quota 2: cgroup v2 quota 2 at /a"},
+		// golang/go#81180.
 		{name: "v2 ancestor limited, leaf not, Go looked at the leaf", gomaxprocs: 8,
 			files: files{members: "0::/pod/init\n", mounts: v2,
 				v2Root + "pod/init/cpu.max": "max 100000\n", v2Root + "pod/cpu.max": "200000 100000\n"},
@@ -118,6 +121,15 @@ func TestRead(t *testing.T) {
 		{name: "v1 zero period", files: files{members: "5:cpu,cpuacct:/a\n", mounts: v1,
 			v1Root + "a/cpu.cfs_quota_us": "200000\n", v1Root + "a/cpu.cfs_period_us": "0\n"},
 			want: "8 of 8, quota 0: CPU affinity"},
+		// golang/go#76390: the mount shows the container's own cgroup, so the
+		// path in proc/self/cgroup is no path below the mount point. Go's own
+		// detection put the two together and found nothing: GOMAXPROCS stayed
+		// at all CPUs.
+		{name: "v1 mount of a container's own cgroup", files: files{members: "11:cpuset:/docker/c\n5:cpuacct,cpu:/docker/c\n",
+			mounts: "396 394 0:21 /docker/c /sys/fs/cgroup/cpuacct,cpu ro,nosuid master:11 - cgroup cgroup rw,cpuacct,cpu\n",
+			"sys/fs/cgroup/cpuacct,cpu/cpu.cfs_quota_us":  "100000\n",
+			"sys/fs/cgroup/cpuacct,cpu/cpu.cfs_period_us": "100000\n"},
+			want: "1 of 8, quota 1: cgroup v1 quota 1 at /docker/c"},
 		{name: "v1 docker in docker", files: files{members: "5:cpu,cpuacct:/docker/o/docker/i\n",
 			mounts:                        "34 31 0:31 /docker/o/docker/i /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct\n",
 			v1Root + "cpu.cfs_quota_us":   "100000\n",

@@ -1,7 +1,9 @@
 package pilot
 
 import (
+	"math"
 	"runtime"
+	"runtime/metrics"
 	"testing"
 	"time"
 )
@@ -105,5 +107,37 @@ func TestGCShare(t *testing.T) {
 		if got := GCShare(row.from, row.to); got != row.want {
 			t.Errorf("from %v to %v: %v, want %v", row.from, row.to, got, row.want)
 		}
+	}
+}
+
+func TestOneInTen(t *testing.T) {
+	bounds := []float64{math.Inf(-1), 0, 1e-6, 1e-3, 1e-2, math.Inf(1)}
+	at := func(counts ...uint64) ReadyTimes {
+		return ReadyTimes{&metrics.Float64Histogram{Counts: counts, Buckets: bounds}}
+	}
+	for _, row := range []struct {
+		name     string
+		from, to ReadyTimes
+		want     time.Duration
+	}{
+		{"nothing read", ReadyTimes{}, ReadyTimes{}, 0},
+		{"none ran", at(1, 2, 3, 4, 5), at(1, 2, 3, 4, 5), 0},
+		{"at once", at(0, 0, 0, 0, 9), at(0, 100, 0, 0, 9), 0},
+		{"one in ten", at(0, 0, 0, 0, 0), at(0, 90, 0, 10, 0), time.Millisecond},
+		{"one in eleven", at(0, 0, 0, 0, 0), at(0, 100, 0, 10, 0), 0},
+		{"before does not count", at(0, 0, 0, 500, 0), at(0, 100, 50, 501, 0), time.Microsecond},
+		{"together", at(0, 0, 0, 0, 0), at(0, 89, 0, 6, 5), time.Millisecond},
+		{"the last bucket", at(0, 0, 0, 0, 0), at(0, 0, 0, 0, 1), 10 * time.Millisecond},
+	} {
+		if got := OneInTen(row.from, row.to); got != row.want {
+			t.Errorf("%s: %v, want %v", row.name, got, row.want)
+		}
+	}
+	r := ReadReady()
+	done := make(chan struct{})
+	go close(done)
+	<-done
+	if OneInTen(r, ReadReady()) < 0 || r.h == nil {
+		t.Error("the runtime's own counts can't be read")
 	}
 }

@@ -52,6 +52,41 @@ func Read() Counters {
 	return c
 }
 
+// ReadyTimes counts how long goroutines stood ready before they ran, since the
+// process began.
+type ReadyTimes struct{ h *metrics.Float64Histogram }
+
+// ReadReady returns the counts. Costs some microseconds and allocates about
+// 10 kB: for rare use.
+func ReadReady() ReadyTimes {
+	s := []metrics.Sample{{Name: "/sched/latencies:seconds"}}
+	metrics.Read(s)
+	if s[0].Value.Kind() != metrics.KindFloat64Histogram {
+		return ReadyTimes{}
+	}
+	return ReadyTimes{s[0].Value.Float64Histogram()}
+}
+
+// OneInTen is the time that one of ten goroutines stood ready, or longer,
+// between two readings: the lower bound of its bucket. 0 if none ran.
+func OneInTen(from, to ReadyTimes) time.Duration {
+	if from.h == nil || to.h == nil || len(from.h.Counts) != len(to.h.Counts) {
+		return 0
+	}
+	total := uint64(0)
+	for i, n := range to.h.Counts {
+		total += n - from.h.Counts[i]
+	}
+	above := uint64(0)
+	for i := len(to.h.Counts) - 1; i >= 0; i-- {
+		above += to.h.Counts[i] - from.h.Counts[i]
+		if above > 0 && above*10 >= total {
+			return time.Duration(max(0, to.h.Buckets[i]) * 1e9) // the first bound is -Inf
+		}
+	}
+	return 0
+}
+
 // GCShare is the collector's share of the CPU time between two readings, 0
 // when no collection ended in between.
 func GCShare(from, to Counters) float64 {

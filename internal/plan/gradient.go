@@ -43,6 +43,7 @@ type Gradient struct {
 	step    int
 	trialN  int
 	trialX  float64 // of the first of two rounds
+	busy    float64 // Round.Busy, as last told
 	gap     int     // rounds between looks around
 	drops   int     // rounds in a row that did far less than the level used to
 }
@@ -164,6 +165,9 @@ func (g *Gradient) Step(r Round) string {
 	if r.Limited != "" {
 		// More in flight would only wait: what is there is enough.
 		return ""
+	}
+	if r.Busy > 0 {
+		g.busy = r.Busy
 	}
 	why := g.judge(g.level, r.throughput(g.level), r)
 	g.level = min(g.level, g.limit)
@@ -369,7 +373,14 @@ func (g *Gradient) mid() {
 }
 
 func (g *Gradient) found() string {
-	return fmt.Sprintf("%d in flight is the knee: %.0f a second, and more would only wait longer", g.level, g.goodX)
+	s := fmt.Sprintf("%d in flight is the knee: %.0f a second, and more would only wait longer", g.level, g.goodX)
+	switch {
+	case g.busy > full:
+		return s + fmt.Sprintf(" for this process's CPUs, which are %.0f %% busy", 100*g.busy)
+	case g.busy > 0:
+		return s + fmt.Sprintf(" for the other side: this process's CPUs are only %.0f %% busy", 100*g.busy)
+	}
+	return s
 }
 
 // Summary says where the search has come to, as part of a sentence.

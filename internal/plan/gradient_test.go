@@ -3,6 +3,7 @@ package plan
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -226,4 +227,31 @@ func TestGradientBounds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// At the knee it says who is the limit, from how busy the CPUs here are.
+func TestGradientNamesTheOtherSide(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		busy float64
+		want string
+	}{
+		{0, "more would only wait longer"},
+		{0.12, "more would only wait longer for the other side: this process's CPUs are only 12 % busy"},
+	} {
+		o := queueing(100)
+		g := NewGradient(firstInFlight, 8192, "the test")
+		found := ""
+		for at := 0; at < 40 && found == ""; at++ {
+			n := g.Level()
+			x := o(n, at)
+			why := g.Step(Round{Items: g.Enough(), Latency: time.Duration(float64(n) / x * 1e9), Rate: x, Busy: row.busy})
+			if strings.Contains(why, "is the knee") {
+				found = why
+			}
+		}
+		if !strings.HasSuffix(found, row.want) {
+			t.Errorf("busy %v: %q", row.busy, found)
+		}
+	}
 }

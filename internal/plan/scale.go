@@ -18,6 +18,7 @@ type Window struct {
 	GCShare  float64       // of the CPU time; 0 if no collection ended
 	Running  float64       // workers that ran or could run, on average over the looks
 	Runnable float64       // goroutines ready without a place to run, on average over the looks
+	Ready    time.Duration // that one in ten goroutines stood ready before it ran, or longer; 0 if not measured
 	Error    float64       // standard error of the mean item time, as a share of it
 }
 
@@ -59,15 +60,16 @@ type Scaler struct {
 	cur        int     // workers settled on
 	base       float64 // items a second and worker promised by the pilot
 	state      scalerState
-	high       float64 // rate with the larger number, in the window before
-	low        float64 // rate with the smaller one
-	agree      int     // probes in a row that found the larger number useless
-	wait       int     // windows until the next suspicion counts
-	pause      int     // what wait is set to next
-	last       Window  // of the suspicion
-	unverified bool    // nothing but the pilot speaks for cur: the first window is compared
-	best       float64 // nanoseconds of an item in the pilot's best block
-	idled      int     // windows in a row in which the workers waited
+	high       float64       // rate with the larger number, in the window before
+	low        float64       // rate with the smaller one
+	agree      int           // probes in a row that found the larger number useless
+	wait       int           // windows until the next suspicion counts
+	pause      int           // what wait is set to next
+	last       Window        // of the suspicion
+	ready      time.Duration // Window.Ready of the last comparison
+	unverified bool          // nothing but the pilot speaks for cur: the first window is compared
+	best       float64       // nanoseconds of an item in the pilot's best block
+	idled      int           // windows in a row in which the workers waited
 	cpu1       time.Duration
 }
 
@@ -91,6 +93,9 @@ const (
 	idleShare  = 0.6
 	lockShare  = 0.15
 	clearly    = 1.4
+	// longReady is scheduler latency that is no chance: on a machine with a
+	// place free it is some microseconds.
+	longReady  = time.Millisecond
 	asGood     = 1.15
 	firstPause = 4
 	mostPause  = 256
@@ -159,7 +164,7 @@ func (s *Scaler) Step(w Window) Verdict {
 		return Verdict{Workers: s.cur}
 	case comparing:
 		before := s.high
-		s.high = rate
+		s.high, s.ready = rate, w.Ready
 		if s.low < (1-lossAllowed)*(before+rate)/2 {
 			return s.trust()
 		}
@@ -278,6 +283,8 @@ func (s *Scaler) cause() string {
 		return fmt.Sprintf("they waited for mutexes %.0f %% of the time; share less, or lock for less", 100*w.lockShare())
 	case w.GCShare > 0.25:
 		return fmt.Sprintf("the garbage collector took %.0f %% of the CPU time; allocate less, or raise GOGC", 100*w.GCShare)
+	case s.ready > longReady:
+		return fmt.Sprintf("one goroutine in ten stood ready for %s or more before it ran; the scheduler has more to run than places, so let fewer goroutines compute beside these", Short(s.ready))
 	case w.busy() < idleShare:
 		return fmt.Sprintf("they used the CPU only %.0f %% of the time; they wait for each other or for other programs", 100*w.busy())
 	case s.cpu1 > 0 && perItem > s.cpu1*3/2:

@@ -3,6 +3,7 @@ package plan
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -290,6 +291,38 @@ func TestScalerBounds(t *testing.T) {
 				t.Fatalf("%d workers, settled on %d, of %d", v.Workers, s.Settled(), most)
 			}
 			w = v.Workers
+		}
+	}
+}
+
+// The cause is named from the evidence that speaks most plainly.
+func TestScalerNamesTheCause(t *testing.T) {
+	t.Parallel()
+	const wall = 10 * time.Millisecond
+	base := Window{Wall: wall, Workers: 4, Items: 100, InItems: 4 * wall, CPU: 4 * wall, Running: 4}
+	for _, row := range []struct {
+		name  string
+		with  func(*Window)
+		ready time.Duration
+		want  string
+	}{
+		{"nothing", func(*Window) {}, 0, "the rate stayed the same"},
+		{"a free place", func(*Window) {}, 30 * time.Microsecond, "the rate stayed the same"},
+		{"scheduler latency", func(*Window) {}, 3 * time.Millisecond, "one goroutine in ten stood ready for 3.00 ms or more before it ran"},
+		{"latency and idling", func(w *Window) { w.CPU, w.Running = wall, 1 }, 3 * time.Millisecond, "one goroutine in ten stood ready"},
+		{"idling", func(w *Window) { w.CPU, w.Running = wall, 1 }, 0, "they used the CPU only 25 % of the time"},
+		{"locks before latency", func(w *Window) { w.LockWait = 2 * wall }, 3 * time.Millisecond, "they waited for mutexes 50 %"},
+		{"the collector before latency", func(w *Window) { w.GCShare = 0.4 }, 3 * time.Millisecond, "the garbage collector took 40 %"},
+	} {
+		s := NewScaler(4, 4, 0, 0)
+		s.last = base
+		row.with(&s.last)
+		s.high, s.low, s.state, s.agree = 1000, 1000, comparing, 2*agreement
+		last := base
+		last.Items, last.Ready = 10, row.ready // 1000 a second, as with half the workers
+		v := s.Step(last)
+		if v.Workers != 2 || !strings.Contains(v.Why, row.want) {
+			t.Errorf("%s: %d workers, %q; want %q", row.name, v.Workers, v.Why, row.want)
 		}
 	}
 }

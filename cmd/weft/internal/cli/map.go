@@ -195,6 +195,7 @@ func (m *mapCmd) do(s *session) (int, error) {
 		Done:      done,
 		Runner:    runner,
 		AtOnce:    command.MostAtOnce(),
+		Mem:       int64(m.Mem),
 		Spool:     spool.New(spool.Config{Dir: s.getenv("TMPDIR")}),
 		Env:       append(without(s.Environ, guard.Variable, "WEFT_JOB"), guard.Variable+"="+mark),
 		Out:       s.screen.Out(),

@@ -87,6 +87,9 @@ type Config struct {
 	Done joblog.Done
 
 	Runner *command.Runner
+	// Mem is the memory for the run in bytes, for what is said about it;
+	// Options hold it. Defaults to 0: no limit.
+	Mem int64
 	// AtOnce bounds the jobs that run at once, whatever Options say. Defaults
 	// to 0: no bound.
 	AtOnce int
@@ -153,6 +156,7 @@ type run struct {
 	places  chan struct{} // holds a value for each job that runs, under AtOnce
 	full    sync.Once
 	warn    sync.Once
+	large   sync.Once
 	abandon chan struct{} // closed when waiting any longer is no use
 
 	logMu   sync.Mutex
@@ -262,6 +266,13 @@ func (r *run) jobs(yield func(*job) bool) {
 			return
 		}
 	}
+	r.mu.Lock()
+	other := r.Done.Len() - r.skipped
+	r.mu.Unlock()
+	if other > 0 {
+		r.Say("%d of the %d items that are done in the joblog are not among those given, at the same places; if these are meant to be other items, give --joblog another file",
+			other, r.Done.Len())
+	}
 }
 
 // place waits until one job more may run. It returns false if the run stops
@@ -285,6 +296,28 @@ func (r *run) place(ctx context.Context) bool {
 	case <-ctx.Done():
 	}
 	return false
+}
+
+// weigh warns, once, of a job that alone takes more memory than the run should
+// have: no smaller number of jobs at once mends that.
+func (r *run) weigh(j *job) {
+	if r.Mem <= 0 || j.res.MaxRSS <= r.Mem {
+		return
+	}
+	r.large.Do(func() {
+		r.Say("job %d alone held %s of memory and --mem is %s; raise --mem, or make its item smaller: %s",
+			j.item.Index+1, size(j.res.MaxRSS), size(r.Mem), short(j.item.Text))
+	})
+}
+
+// size prints bytes as --mem takes them.
+func size(n int64) string {
+	for i, unit := range []string{"G", "M", "K"} {
+		if one := int64(1) << (30 - 10*i); n >= one {
+			return strconv.FormatFloat(float64(n)/float64(one), 'f', 1, 64) + unit
+		}
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 func (r *run) leavePlace() {
@@ -328,6 +361,7 @@ func (r *run) do(ctx context.Context, j *job) (*job, error) {
 			return nil, errNotStarted
 		}
 		meter.From(ctx).Charge(j.res.Wall, j.res.CPU, j.res.MaxRSS)
+		r.weigh(j)
 		err = r.judge(path, j)
 	} else {
 		j.res = command.Result{Exit: -1, Start: time.Now()}

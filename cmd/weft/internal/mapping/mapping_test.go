@@ -228,6 +228,57 @@ func TestResumed(t *testing.T) {
 	}
 }
 
+// TestResumedWithOtherItems says so: the joblog's own items are none of them.
+func TestResumedWithOtherItems(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	header := joblog.NewHeader([]string{"x"}, false, time.Now())
+	for _, c := range []struct {
+		args []string
+		out  string
+		says string
+	}{
+		{[]string{"a", "b", "c"}, "a\nb\nc\n", ""},
+		{[]string{"a", "b", "c"}, "", ""},
+		{[]string{"a", "x"}, "x\n", "2 of the 3 items that are done in the joblog are not among those given"},
+	} {
+		b := setup(t, `echo $1`, c.args...)
+		log, done, err := joblog.Resume(path, header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Config.Log, b.Done = log, done
+		if code := b.run(); code != OK || b.out.String() != c.out {
+			t.Errorf("%q: code %d, wrote %q", c.args, code, b.out.String())
+		}
+		if said := strings.Join(b.said, "\n"); !strings.HasPrefix(said, c.says) || c.says == "" && said != "" {
+			t.Errorf("%q: said %q", c.args, said)
+		}
+	}
+}
+
+// TestOneJobPastTheMemory ends well, and not without a word.
+func TestOneJobPastTheMemory(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		mem  int64
+		says string
+	}{{64 << 10, "job 1 alone held "}, {1 << 50, ""}, {0, ""}} {
+		b := setup(t, `echo $1`, "one", "two")
+		b.Mem = c.mem
+		b.Options = []weft.StreamOption{weft.Workers(1)}
+		if code := b.run(); code != OK || b.out.String() != "one\ntwo\n" {
+			t.Errorf("code %d, wrote %q", code, b.out.String())
+		}
+		switch said := strings.Join(b.said, "\n"); {
+		case c.says == "" && said != "":
+			t.Errorf("--mem %d: said %q", c.mem, said)
+		case c.says != "" && (len(b.said) != 1 || !strings.HasPrefix(said, c.says) || !strings.Contains(said, "--mem is 64.0K; raise --mem") || !strings.HasSuffix(said, ": one")):
+			t.Errorf("--mem %d: said %q", c.mem, said)
+		}
+	}
+}
+
 // TestFullJoblog has the joblog's disk become full while jobs run.
 func TestFullJoblog(t *testing.T) {
 	t.Parallel()
