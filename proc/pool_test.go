@@ -202,7 +202,7 @@ func TestClose(t *testing.T) {
 	errs := make(chan error, 1)
 	out := t.TempDir()
 	go func() {
-		_, err := weft.Map(t.Context(), []do{{What: "mark", Dir: out}, {What: "hang"}, {What: "hang"}, {What: "hang"}}, act, weft.On(p), weft.Chunk(1))
+		_, err := weft.Map(t.Context(), []do{{What: "mark", Dir: out}, {What: "hang"}}, act, weft.On(p), weft.Chunk(1))
 		errs <- err
 	}()
 	eventually(t, 10*time.Second, "the first item runs", func() bool {
