@@ -62,6 +62,7 @@ type Scaler struct {
 	state      scalerState
 	high       float64       // rate with the larger number, in the window before
 	low        float64       // rate with the smaller one
+	lowError   float64       // standard error of its mean item time
 	agree      int           // probes in a row that found the larger number useless
 	wait       int           // windows until the next suspicion counts
 	pause      int           // what wait is set to next
@@ -103,6 +104,8 @@ const (
 	// decide; a window past it should go on, for a while.
 	closeEnough = 0.06
 	tooVague    = 0.12
+	// hopeless is the standard error from which a rate says nothing at all.
+	hopeless = 0.5
 	// agreement is how many comparisons in a row must find the larger number
 	// useless: twice as many where no waiting for locks speaks for it.
 	agreement = 2
@@ -151,16 +154,16 @@ func (s *Scaler) Step(w Window) Verdict {
 	if w.Items == 0 || w.Wall <= 0 || w.InItems <= 0 {
 		return s.idle(w)
 	}
-	if s.Probing() && w.Error > tooVague && s.last.lockShare() < lockShare {
+	rate := w.rate()
+	if s.Probing() && w.Error > tooVague && s.last.lockShare() < lockShare && !s.tells(rate, w.Error) {
 		return s.trust()
 	}
-	rate := w.rate()
 	switch s.state {
 	case tryingFewer:
 		if rate < (1-2*lossAllowed)*s.high && s.agree == 0 {
 			return s.trust() // clearly slower: the workers are worth it
 		}
-		s.low, s.state = rate, comparing
+		s.low, s.lowError, s.state = rate, w.Error, comparing
 		return Verdict{Workers: s.cur}
 	case comparing:
 		before := s.high
@@ -267,9 +270,28 @@ func (s *Scaler) trust() Verdict {
 }
 
 func (s *Scaler) suspects(w Window) bool {
+	rate := w.rate()
+	if w.Error > tooVague {
+		rate *= 1 + 2*w.Error // what it may be at best
+	}
 	return w.busy() < idleShare || w.lockShare() > lockShare ||
-		s.base > 0 && w.Error <= tooVague && w.rate() < suspicious*s.base*float64(w.Workers)
+		s.base > 0 && w.Error < hopeless && rate < suspicious*s.base*float64(w.Workers)
 }
+
+// tells whether a probe's window whose rate is vague still says, beyond twice
+// the errors of both, that fewer workers are faster. Items that fight over a
+// cache line differ a lot in time, and are slower by far more than that.
+func (s *Scaler) tells(rate, err float64) bool {
+	switch s.state {
+	case tryingFewer:
+		return beyond(rate, err, s.high, s.last.Error)
+	case comparing:
+		return beyond(s.low, s.lowError, rate, err)
+	}
+	return false
+}
+
+func beyond(a, aError, b, bError float64) bool { return a*(1-2*aError) > b*(1+2*bError) }
 
 // cause names what the evidence of the suspicious window points to.
 func (s *Scaler) cause() string {

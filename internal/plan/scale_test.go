@@ -326,3 +326,44 @@ func TestScalerNamesTheCause(t *testing.T) {
 		}
 	}
 }
+
+// Items that fight over a cache line differ so much in time that no window
+// tells a close rate. They are so much slower together that it does not matter.
+func TestScalerSeesContentionThroughNoise(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name     string
+		together time.Duration // of an item beside another; alone it takes 450 ns
+		err      float64       // of windows with two workers
+		fewer    bool
+	}{
+		{"four times as slow, vague", 2000, 0.25, true},
+		{"eight times as slow, very vague", 3600, 0.40, true},
+		{"as fast as alone, vague", 450, 0.25, false},
+		{"a little slower, vague", 600, 0.25, false},
+		{"four times as slow, but who knows", 2000, 0.9, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			s := NewScaler(2, 2, 450, 450)
+			workers, windows := 2, 0
+			for ; windows < 40 && s.Settled() == 2; windows++ {
+				w := Window{Wall: 2 * time.Millisecond, Workers: workers, Error: row.err}
+				each := row.together
+				if workers == 1 {
+					each, w.Error = 450, 0.02
+				}
+				w.InItems = w.Wall * time.Duration(workers)
+				w.Items = int(w.InItems / each)
+				w.CPU, w.Running = w.InItems, float64(workers)
+				workers = s.Step(w).Workers
+			}
+			if got := s.Settled() == 1; got != row.fewer {
+				t.Errorf("steps down: %v, want %v, after %d windows", got, row.fewer, windows)
+			}
+			if row.fewer && windows > 12 {
+				t.Errorf("found out after %d windows", windows)
+			}
+		})
+	}
+}
