@@ -236,7 +236,11 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 		defer r.mu.Unlock()
 		r.note(int(live), "none of the workers runs, and nothing gets finished: the items wait")
 		limit, _ := r.mostInFlight()
-		r.toIO(min(limit, plan.FirstInFlight(0, r.want)))
+		level := plan.FirstInFlight(0, r.want)
+		if r.memory.explicit && r.memory.perItem() == 0 {
+			level = 2 * int(live) // what an item takes is not known yet
+		}
+		r.toIO(min(limit, level))
 		return firstLook
 	}
 	if !win.open || live != win.workers || live > r.target.Load() {

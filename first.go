@@ -221,7 +221,7 @@ func (r *run) ask(est plan.Estimate, beside bool) plan.Answer {
 		return plan.Answer{Mode: plan.Plain, Workers: 1, Reason: fmt.Sprintf("all %d items were done before a decision was due", r.n)}
 	}
 	limit, _ := r.mostInFlight()
-	return plan.Decide(plan.Question{Estimate: est, Remaining: left, Workers: r.want, Limit: limit, Beside: beside})
+	return plan.Decide(plan.Question{Estimate: est, Remaining: left, Workers: r.want, Limit: limit, Beside: beside, Careful: r.memory.explicit && r.memory.perItem() == 0})
 }
 
 // adopt ends the pilot with a decision. Called with r.mu held.

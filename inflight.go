@@ -124,7 +124,7 @@ const mostTurns = 3
 
 // leftOver is how many items have not begun, 0 if that is not known.
 func (r *run) leftOver() int {
-	if r.n < 0 {
+	if r.n < 0 || r.memory.explicit { // with a limit the search goes on by small steps
 		return 0
 	}
 	return r.src.left()

@@ -37,6 +37,7 @@ type memoryAccount struct {
 	base     int64 // what the process held at the start
 	measured atomic.Int64
 	fits     atomic.Int64 // items that the budget has room for, 0 if not known to matter
+	room     atomic.Int64 // the same by what those in flight hold together, garbage included
 
 	// The rest belongs to the coordinator.
 	looked  time.Duration
@@ -93,6 +94,9 @@ func (r *run) mostInFlight() (limit int, why string) {
 	if files := descriptors(); files > 0 && files*3/4 < limit {
 		limit, why = max(1, files*3/4), "the limit on open files (ulimit -n)"
 	}
+	if room := int(r.memory.room.Load()); room > 0 && room < limit {
+		limit, why = room, "the memory budget of "+byteSize(r.memory.budget())
+	}
 	per := r.memory.perItem()
 	if per < worthCounting && r.memory.user == 0 {
 		return limit, why
@@ -127,6 +131,9 @@ func (r *run) watchMemory(now time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	budget := m.budget()
+	if live := int64(r.live.Load()); m.explicit && m.user == 0 && used > budget/10 {
+		m.room.Store(max(1, int64(float64(live)*float64(budget)/float64(used))))
+	}
 	switch {
 	case used > budget && r.live.Load() <= 1:
 		// Garbage may be all of it: look at what is left of it.

@@ -35,6 +35,10 @@ type Question struct {
 	// Beside says that an item runs beside those that are left: even one is
 	// worth a worker of its own then.
 	Beside bool
+
+	// Careful says that memory is limited, and what an item takes not known
+	// yet: the search begins with as many as fill the CPUs.
+	Careful bool
 }
 
 // Answer is what it says.
@@ -201,7 +205,7 @@ func noFaster(w, cpus int) string {
 
 func decideIO(q Question, n, limit int, plain Choice) Answer {
 	share := q.Share
-	if q.Running && share < ioBound/2 {
+	if q.Running && share < ioBound/2 && !q.Careful {
 		share = 0 // it has waited since it began to, and goes on doing so
 	}
 	start := FirstInFlight(share, q.Workers)

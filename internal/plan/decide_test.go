@@ -42,6 +42,8 @@ func TestDecide(t *testing.T) {
 		{"endless, tiny", Question{Estimate: Estimate{Items: 9, Nanos: 1, Share: 1}, Remaining: -1, Workers: 4}, Plain, 1, "too small"},
 		{"endless, slow", Question{Estimate: estimate(10*time.Second, 1), Remaining: -1, Workers: 4}, CPU, 4, "times as many"},
 		{"waiting", Question{Estimate: estimate(20*ms, 0.01), Remaining: 1000, Workers: 8}, IO, 64, "wait 99 % of their"},
+		{"the first waits on", Question{Estimate: Estimate{Nanos: 2e6, Share: 0.2, Running: true}, Remaining: 1000, Workers: 2}, IO, 64, "still waits"},
+		{"the first waits on, memory is limited", Question{Estimate: Estimate{Nanos: 2e6, Share: 0.2, Running: true}, Remaining: 1000, Workers: 2, Careful: true}, IO, 12, "still waits"},
 		{"waiting, one CPU", Question{Estimate: estimate(20*ms, 0.01), Remaining: 1000, Workers: 1}, IO, 64, "wait"},
 		{"waiting, few", Question{Estimate: estimate(20*ms, 0.01), Remaining: 5, Workers: 8}, IO, 6, "wait"}, // 5 and the one that runs
 		{"waiting, memory for four", Question{Estimate: estimate(20*ms, 0.01), Remaining: 1000, Workers: 8, Limit: 4}, IO, 4, "memory or file descriptors"},
