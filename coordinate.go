@@ -64,6 +64,7 @@ func (r *run) lookAgain(win *cpuWindow) time.Duration {
 
 // look is one look at the figures. It returns when to look again.
 func (r *run) look(win *cpuWindow) time.Duration {
+	r.countCPU()
 	now := r.now()
 	r.watchMemory(now)
 	r.mu.Lock()
@@ -131,8 +132,9 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	if tid == 0 {
 		// Not locked to a thread any more, or no thread clock here: if the
 		// whole process hardly computes, neither does this item.
-		wall := float64(now)
-		est.Share = min(1, float64(pilot.ProcessCPU()-r.cpu0)/wall)
+		r.countCPU()
+		wall := max(1, float64(int64(now)-r.cpuAt.Load()))
+		est.Share = min(1, float64(int64(pilot.ProcessCPU())-r.cpu0.Load())/wall)
 		if w.slot.Computes() {
 			est.Share = 1
 		}
@@ -353,10 +355,20 @@ func (r *run) judgeCharges() {
 // waiting. Lower than for functions: a process also waits for its own start.
 const chargedBound = 0.7
 
+// countCPU reads where the process's CPU time begins to count, if that has not
+// been done.
+func (r *run) countCPU() {
+	if r.cpu0.Load() == 0 {
+		r.cpuAt.CompareAndSwap(0, int64(r.now()))
+		r.cpu0.CompareAndSwap(0, int64(pilot.ProcessCPU()))
+	}
+}
+
 // cpuTime is the CPU time that the run has used, as far as it can be told
 // from the process's, plus what was charged from outside.
 func (r *run) cpuTime() time.Duration {
-	t := pilot.ProcessCPU() - r.cpu0
+	r.countCPU()
+	t := pilot.ProcessCPU() - time.Duration(r.cpu0.Load())
 	if r.meter != nil {
 		t += r.meter.Sum().CPU
 	}

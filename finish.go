@@ -34,7 +34,7 @@ func (r *run) finishReport() {
 	if r.done == nil { // refused before it began
 		return
 	}
-	rep.CPU = pilot.ProcessCPU() - r.cpu0
+	rep.CPU = pilot.ProcessCPU() - time.Duration(r.cpu0.Load())
 	if r.meter != nil {
 		rep.CPU += r.meter.Sum().CPU
 	}

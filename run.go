@@ -44,7 +44,8 @@ type run struct {
 	remote  *remote // where the items run elsewhere
 
 	begun  time.Time
-	cpu0   time.Duration
+	cpu0   atomic.Int64 // the process's CPU time at cpuAt, 0 if not read yet
+	cpuAt  atomic.Int64
 	count0 pilot.Counters
 	cpus   cpus.Info
 	want   int          // CPU workers that the plan may use
@@ -125,7 +126,9 @@ func (r *run) start(ctx context.Context) error {
 		return err
 	}
 	c := &r.cfg
-	r.cpu0 = pilot.ProcessCPU()
+	if c.report != nil || !pilot.HasThreadCPU {
+		r.countCPU() // else when somebody looks: short runs need not pay for it
+	}
 	r.cpus = cpus.Get()
 	r.meter = meter.From(ctx)
 	r.careful = c.timeout > 0 || c.attempts > 1 || c.rate > 0
