@@ -268,7 +268,7 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	if wall < clamp(now/4, firstLook, fullWindow) || items < 4*int64(live) && wall < longWindow && !waits {
 		return every
 	}
-	if wall < min(probeWindow, now/8) && r.scaler.WantsMore(win.spread(r)) {
+	if wall < clamp(now/8, 2*fullWindow, probeWindow) && r.scaler.WantsMore(win.spread(r)) {
 		return every
 	}
 	ready := time.Duration(0)

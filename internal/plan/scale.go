@@ -42,6 +42,12 @@ func (w Window) busy() float64 {
 	return max(float64(w.CPU)/(float64(w.Wall)*n), w.Running/n)
 }
 
+// manned tells whether the workers were at it for most of the window: in the
+// first one some are only being started.
+func (w Window) manned() bool {
+	return float64(w.InItems) > 0.75*float64(w.Wall)*float64(w.Workers)
+}
+
 func (w Window) lockShare() float64 {
 	return float64(w.LockWait) / (float64(w.Wall) * float64(max(1, w.Workers)))
 }
@@ -204,8 +210,12 @@ func (s *Scaler) Step(w Window) Verdict {
 		s.wait--
 		return Verdict{Workers: s.cur}
 	}
-	unverified := s.unverified && w.Error <= closeEnough && w.perItem() > asGood*s.best
-	s.unverified = false
+	// A vague window, and one in which not all workers had begun, leave it to
+	// the next one, unless the items take longer beyond doubt.
+	unverified := s.unverified && w.perItem()*(1-2*min(w.Error, hopeless)) > asGood*s.best
+	if unverified || w.Error <= closeEnough && w.manned() {
+		s.unverified = false
+	}
 	if s.cur > 1 && (unverified || s.suspects(w)) {
 		if s.waiting(w, idleShare) {
 			if s.idled++; s.idled < 2 && (w.Sampled == 0 || w.busy() > idleShare/2) {
