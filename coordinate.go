@@ -19,6 +19,9 @@ const (
 	// quarter of the time since the start.
 	fullWindow  = 2 * time.Millisecond
 	probeWindow = 30 * time.Millisecond
+	// mostUnclear is how often a thread that hardly computes and does not sleep
+	// either is looked at again, before others are believed to have its CPU.
+	mostUnclear = 8
 	// longWindow is when a window ends though little was finished.
 	longWindow = 100 * time.Millisecond
 )
@@ -123,6 +126,10 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	}
 	if tid != 0 {
 		cpu := pilot.CPUOf(tid) - r.long.cpu
+		if real := pilot.RealTime() - r.long.real; cpu < real/10 && real > 0 && r.unclear < mostUnclear && !pilot.Blocked(tid) {
+			r.unclear++
+			return firstLook // on its way to sleep, or kept from computing: the next look tells
+		}
 		r.measureShare(w, cpu, now-r.long.at, r.robbed(cpu))
 	}
 	est := r.est.Estimate()
