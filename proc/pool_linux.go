@@ -48,6 +48,7 @@ type Pool struct {
 // ticket is a batch that waits for a worker.
 type ticket struct {
 	ready chan *worker // gets one, or is closed when there will be none
+	crowd bool         // the worker has other batches
 	err   error
 	depth int // how many batches may be at its worker
 }
@@ -181,7 +182,7 @@ func (p *Pool) shelfOf(run *weft.Lifetime) *shelf {
 		p.mu.Unlock()
 		return s
 	}
-	s = &shelf{pool: p, fixed: run != nil && run.Steady, byKey: map[shelfKey]*shared{}}
+	s = &shelf{pool: p, run: run, fixed: run != nil && run.Steady, byKey: map[shelfKey]*shared{}}
 	if run != nil {
 		p.shelves[run] = s
 	}
@@ -191,24 +192,26 @@ func (p *Pool) shelfOf(run *weft.Lifetime) *shelf {
 			p.mu.Lock()
 			delete(p.shelves, run)
 			p.mu.Unlock()
+			s.unwatchAll()
 			s.clear()
 		})
 	}
 	return s
 }
 
-// get waits for a worker that can take a batch.
-func (p *Pool) get(ctx context.Context, depth int) (*worker, error) {
+// get waits for a worker that can take a batch. crowd tells that it has others.
+func (p *Pool) get(ctx context.Context, depth int) (w *worker, crowd bool, err error) {
 	p.mu.Lock()
 	if p.closed {
 		defer p.mu.Unlock()
-		return nil, p.cause
+		return nil, false, p.cause
 	}
 	if len(p.waiting) == 0 {
 		if w := p.freeLocked(depth); w != nil {
 			w.depth = depth
+			crowd = w.load > 1
 			p.mu.Unlock()
-			return w, nil
+			return w, crowd, nil
 		}
 	}
 	t := &ticket{ready: make(chan *worker, 1), depth: depth}
@@ -218,9 +221,9 @@ func (p *Pool) get(ctx context.Context, depth int) (*worker, error) {
 	select {
 	case w, ok := <-t.ready:
 		if !ok {
-			return nil, t.err
+			return nil, false, t.err
 		}
-		return w, nil
+		return w, t.crowd, nil
 	case <-ctx.Done():
 	}
 	p.mu.Lock()
@@ -228,7 +231,7 @@ func (p *Pool) get(ctx context.Context, depth int) (*worker, error) {
 		if o == t {
 			p.waiting = append(p.waiting[:i], p.waiting[i+1:]...)
 			p.mu.Unlock()
-			return nil, context.Cause(ctx)
+			return nil, false, context.Cause(ctx)
 		}
 	}
 	p.mu.Unlock()
@@ -236,10 +239,11 @@ func (p *Pool) get(ctx context.Context, depth int) (*worker, error) {
 	if w, ok := <-t.ready; ok {
 		p.put(w)
 	}
-	return nil, context.Cause(ctx)
+	return nil, false, context.Cause(ctx)
 }
 
-// freeLocked returns the worker with the least to do, its place taken, or nil.
+// freeLocked returns the worker with the least to do, its place taken, or nil;
+// of idle ones the one that was busy last, which is awake most likely.
 // Short batches may queue behind one that runs: the worker then goes on to them
 // without waiting for this process.
 func (p *Pool) freeLocked(depth int) *worker {
@@ -249,7 +253,7 @@ func (p *Pool) freeLocked(depth int) *worker {
 			continue
 		}
 		if w.load == 0 || w.load < min(depth, w.depth) && p.cfg.MaxTasks == 0 {
-			if best == nil || w.load < best.load {
+			if best == nil || w.load < best.load || w.load == best.load && w.since.After(best.since) {
 				best = w
 			}
 		}
@@ -286,7 +290,7 @@ func (p *Pool) serveLocked() {
 			return
 		}
 		p.waiting = p.waiting[1:]
-		w.depth = t.depth
+		w.depth, t.crowd = t.depth, w.load > 1
 		t.ready <- w
 	}
 }

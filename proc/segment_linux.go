@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weft-go/weft"
 	"github.com/weft-go/weft/internal/wire"
 	"github.com/weft-go/weft/shm"
 )
@@ -227,6 +228,11 @@ type shelf struct {
 	last  atomic.Int64 // how long the last batch took, nanoseconds
 	byKey map[shelfKey]*shared
 	order []*shared // the least recently used first
+
+	run     *weft.Lifetime  // nil: a batch by itself
+	watched <-chan struct{} // of the run's context, once it is watched
+	unwatch func() bool
+	stopped chan struct{} // closed when what unwatch could not prevent is over
 }
 
 type shelfKey struct {
@@ -388,7 +394,8 @@ func (p *parcel) release() {
 		i = 0 // what it needed may go too
 	}
 	s.mu.Unlock()
-	p.uses = nil
+	clear(p.uses)
+	p.uses = p.uses[:0]
 	for _, u := range drop {
 		s.pool.drop(u)
 	}

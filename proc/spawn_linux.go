@@ -90,7 +90,12 @@ func (s *socket) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	if s.spins || s.crowd {
+	if s.crowd && !s.spins {
+		// A goroutine that waits in the kernel keeps its place in the scheduler
+		// for 20 us and more: whoever can run goes first.
+		runtime.Gosched()
+	}
+	if s.spins {
 		if n := s.spin(b); n > 0 {
 			s.misses = 0
 			return n, nil

@@ -43,12 +43,14 @@ type worker struct {
 	send    sync.Mutex       // who sends, and joins the queue
 	handles map[shm.Ref]bool // segments of package shm that it has; with the pool's mutex
 	seq     uint64           // of the last batch sent
-	turn    chan struct{}    // closed when the one before has read its results
-	telling sync.Mutex       // guards the control socket against being closed while in use
+	line    line
+	telling sync.Mutex // guards the control socket against being closed while in use
 	shut    bool
 	sent    uint64 // control messages that later batches wait for
 
-	posted atomic.Uint64 // seq, for those who do not hold send
+	// For those who do not hold send:
+	posted atomic.Uint64 // seq
+	sentTo atomic.Uint64 // seq of the last batch that has been written
 
 	// What the watcher sees:
 	parentRSS int64
@@ -95,8 +97,6 @@ func (p *Pool) newWorker(name string) (*worker, error) {
 	w.frames.r = w.data
 	w.results.init()
 	w.answered.Store(time.Now().UnixNano())
-	w.turn = make(chan struct{})
-	close(w.turn)
 	stdout := newOutput(name, &p.out, false)
 	w.stderr = newOutput(name, &p.err, true)
 	w.threads.Go(func() { stdout.copy(b.stdout); _ = b.stdout.Close() })
