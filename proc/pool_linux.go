@@ -54,7 +54,8 @@ type ticket struct {
 }
 
 // Start starts the workers and returns when all of them are ready: some 10 ms
-// each on one CPU. The pool ends with Close, or when ctx does.
+// each on one CPU, and what Setup takes. One that has not come to Init after 10 s
+// is an error. The pool ends with Close, or when ctx does.
 func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	if ctx == nil {
 		return nil, errors.New("proc: Start: the context is nil; pass context.Background()")
@@ -79,22 +80,28 @@ func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	p.tasks.Go(p.watch)
 	errs := make([]error, cfg.Workers)
 	var wg sync.WaitGroup
+	p.starting = cfg.Workers
 	for i := range errs {
-		p.mu.Lock()
-		p.starting++
-		p.mu.Unlock()
-		wg.Go(func() { errs[i] = p.startWorker() })
+		wg.Add(1)
+		p.tasks.Go(func() {
+			defer wg.Done()
+			errs[i] = p.startWorker()
+		})
 	}
+	// Only now: close waits for what has begun.
+	p.mu.Lock()
+	p.unlinked = context.AfterFunc(ctx, func() { p.close(fmt.Errorf("%w: %w", ErrClosed, context.Cause(ctx))) })
+	p.mu.Unlock()
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		p.Close() //nolint:errcheck // there is an error already
-		for _, e := range errs {
-			if e != nil {
-				return nil, fmt.Errorf("proc: Start: %w", e)
-			}
+	for _, err := range errs {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			_ = p.Close()
+			return nil, fmt.Errorf("proc: Start: %w", err)
 		}
 	}
-	p.unlinked = context.AfterFunc(ctx, func() { p.close(fmt.Errorf("%w: %w", ErrClosed, context.Cause(ctx))) })
 	return p, nil
 }
 

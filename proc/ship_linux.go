@@ -324,10 +324,12 @@ func (s *shipment) receive(w *worker, seq uint64, st stretch, out outcome) (outc
 		lo := st.lo + h.first
 		if t := s.b.Func.Result(); t != nil {
 			got := reflect.New(reflect.SliceOf(t)).Elem()
-			if err := d.Value(got); err != nil || got.Len() != h.count {
+			if err := d.Value(got); err != nil || got.Len() != h.count-len(failures) {
 				return s.unreadable(w, st, out, lo, h.count, err)
 			}
-			s.fill(got, failures, lo)
+			if !s.fill(got, failures, lo, h.count) {
+				return s.mourn(w, seq, st, out, true)
+			}
 		}
 		failed := false
 		for i := range failures {
@@ -356,21 +358,28 @@ func (s *shipment) receive(w *worker, seq uint64, st stretch, out outcome) (outc
 	}
 }
 
-// fill puts results in their places, but for those of items that failed.
-func (s *shipment) fill(got reflect.Value, failures []failed, lo int) {
+// fill puts the results of the items that did not fail in their places. It
+// returns false if there are not as many of those.
+func (s *shipment) fill(got reflect.Value, failures []failed, lo, count int) bool {
 	if len(failures) == 0 {
-		reflect.Copy(s.b.Results.Slice(lo, lo+got.Len()), got)
-		return
+		reflect.Copy(s.b.Results.Slice(lo, lo+count), got)
+		return true
 	}
 	bad := make(map[int]bool, len(failures))
 	for _, f := range failures {
+		if f.At < 0 || f.At >= count || bad[f.At] {
+			return false
+		}
 		bad[f.At] = true
 	}
-	for i := range got.Len() {
+	next := 0
+	for i := range count {
 		if !bad[i] {
-			s.b.Results.Index(lo + i).Set(got.Index(i))
+			s.b.Results.Index(lo + i).Set(got.Index(next))
+			next++
 		}
 	}
+	return true
 }
 
 // refused is a message that the worker could not read: one of its items can't

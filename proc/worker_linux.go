@@ -114,6 +114,9 @@ func (p *Pool) newWorker(name string) (*worker, error) {
 	})
 	defer close(stopped)
 	if err := w.greet(greeting); err != nil {
+		if errors.Is(err, errNoAnswer) && w.killedFor(errLate) {
+			err = fmt.Errorf("%w within %v: call it as the first line of main; what init functions and package variables do comes before that", errLate, p.cfg.late)
+		}
 		w.kill(&killing{why: "it did not start"})
 		<-w.dead
 		w.killMu.Lock()
@@ -135,26 +138,42 @@ func ended(st *os.ProcessState) string {
 	return fmt.Sprintf("exited with code %d", st.ExitCode())
 }
 
+var errLate = errors.New("the process did not get to proc.Init")
+
+// killedFor tells whether the pool killed the worker for that reason.
+func (w *worker) killedFor(why error) bool {
+	w.killMu.Lock()
+	defer w.killMu.Unlock()
+	return w.reason != nil && w.reason.why == why.Error()
+}
+
 func (w *worker) greet(greeting []byte) error {
+	late := time.AfterFunc(w.pool.cfg.late, func() { w.kill(&killing{why: errLate.Error()}) })
+	defer late.Stop()
 	if _, err := w.data.Write(greeting); err != nil {
 		return errNoAnswer
 	}
-	k, payload, err := w.frames.next()
-	if err != nil && !errors.Is(err, errFrame) {
-		return errNoAnswer
+	for {
+		k, payload, err := w.frames.next()
+		if err != nil && !errors.Is(err, errFrame) {
+			return errNoAnswer
+		}
+		var h hello
+		d := wire.Decoder{Buf: payload}
+		if err != nil || k != kindHello || d.Value(reflect.ValueOf(&h).Elem()) != nil {
+			return fmt.Errorf("it does not speak the protocol of this pool: %w", errFrame)
+		}
+		if h.Error != "" {
+			return errors.New(h.Error)
+		}
+		if mine, err := build(); err != nil || h.Build != mine || h.Protocol != protocol {
+			return errors.New(mismatch(hello{Protocol: protocol, Build: mine}, h))
+		}
+		if h.Ready {
+			return nil
+		}
+		late.Stop()
 	}
-	var h hello
-	d := wire.Decoder{Buf: payload}
-	if err != nil || k != kindHello || d.Value(reflect.ValueOf(&h).Elem()) != nil {
-		return fmt.Errorf("it does not speak the protocol of this pool: %w", errFrame)
-	}
-	if h.Error != "" {
-		return errors.New(h.Error)
-	}
-	if mine, err := build(); err != nil || h.Build != mine || h.Protocol != protocol {
-		return errors.New(mismatch(hello{Protocol: protocol, Build: mine}, h))
-	}
-	return nil
 }
 
 // listen takes control messages until the worker is gone.
