@@ -158,10 +158,11 @@ func (r *run) chunk(now time.Duration) int {
 	if left < 0 {
 		left = 1 << 30
 	}
-	size := plan.ChunkSize(left, int(r.target.Load()), nanos)
 	if r.remote.active() {
-		return size // a round trip is worth more than an early look
+		// A round trip is worth more than an early look.
+		return plan.FarChunkSize(left, int(r.target.Load()), nanos)
 	}
+	size := plan.ChunkSize(left, int(r.target.Load()), nanos)
 	return min(size, max(1, int(float64(max(plan.LeastChunk, now/8))/nanos)))
 }
 

@@ -62,6 +62,7 @@ type Config struct {
 
 	name  string        // of the setup
 	quiet time.Duration // after which a worker that does not answer is killed
+	late  time.Duration // after which one that has not come to Init is
 }
 
 const (
@@ -69,6 +70,7 @@ const (
 	// defaultQuiet is how long a worker may leave a question unanswered, though
 	// it only takes its runtime to do so: it is stopped, or out of order.
 	defaultQuiet = 10 * time.Second
+	defaultLate  = 10 * time.Second
 	mostWorkers  = 4096
 )
 
@@ -85,6 +87,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.ShareFrom = cmp.Or(c.ShareFrom, defaultShareFrom)
 	c.quiet = cmp.Or(c.quiet, defaultQuiet)
+	c.late = cmp.Or(c.late, defaultLate)
 	return c
 }
 

@@ -7,3 +7,9 @@ func WithQuiet(c Config, d time.Duration) Config {
 	c.quiet = d
 	return c
 }
+
+// WithLate sets how long a worker may take to come to Init.
+func WithLate(c Config, d time.Duration) Config {
+	c.late = d
+	return c
+}

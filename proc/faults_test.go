@@ -287,6 +287,16 @@ func init() {
 		fmt.Println(err)
 		return 0
 	}
+	roles["late"] = func() int {
+		cfg := proc.Config{Workers: 2, Stderr: io.Discard}
+		_, err := proc.Start(context.Background(), proc.WithLate(cfg, 100*time.Millisecond))
+		fmt.Println(err)
+		ctx, cancel := context.WithTimeoutCause(context.Background(), 50*time.Millisecond, errors.New("enough"))
+		defer cancel()
+		_, err = proc.Start(ctx, cfg)
+		fmt.Println(err)
+		return 0
+	}
 	roles["files"] = func() int {
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
 			fmt.Println(err)
@@ -333,6 +343,19 @@ func TestDescriptorLimit(t *testing.T) {
 	t.Parallel()
 	_, out := program(t, "files")
 	if out.Scan(); out.Text() != "fine" {
+		t.Error(out.Text())
+	}
+}
+
+// A worker that never comes to Init fails Start, and so does a context that
+// ends meanwhile.
+func TestStartIsBounded(t *testing.T) {
+	t.Parallel()
+	_, out := program(t, "late")
+	if out.Scan(); !strings.Contains(out.Text(), "proc: Start: worker") || !strings.Contains(out.Text(), "did not get to proc.Init within 100ms: call it as the first line of main") {
+		t.Error(out.Text())
+	}
+	if out.Scan(); out.Text() != "proc: Start: enough" {
 		t.Error(out.Text())
 	}
 }

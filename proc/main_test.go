@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -18,6 +19,9 @@ const role = "PROC_TEST_ROLE"
 var roles = map[string]func() int{}
 
 func TestMain(m *testing.M) {
+	if _, worker := os.LookupEnv("WEFT_PROC_WORKER"); worker && os.Getenv(role) == "late" {
+		time.Sleep(time.Hour) // never comes to Init
+	}
 	if os.Getenv(role) != "noinit" {
 		proc.Init()
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // protocol is the version of what the two sides say to each other.
-const protocol = 1
+const protocol = 2
 
 // A frame is its length and kind, four bytes each, and a payload.
 const (
@@ -124,6 +124,7 @@ type hello struct {
 	Protocol int
 	Build    string // fingerprint of the executable
 	Error    string // why it can't be
+	Ready    bool   // the worker is; else it has only begun to be
 
 	// To the worker.
 	Name        string

@@ -48,12 +48,14 @@ type Pool struct {
 // ticket is a batch that waits for a worker.
 type ticket struct {
 	ready chan *worker // gets one, or is closed when there will be none
+	crowd bool         // the worker has other batches
 	err   error
 	depth int // how many batches may be at its worker
 }
 
 // Start starts the workers and returns when all of them are ready: some 10 ms
-// each on one CPU. The pool ends with Close, or when ctx does.
+// each on one CPU, and what Setup takes. One that has not come to Init after 10 s
+// is an error. The pool ends with Close, or when ctx does.
 func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	if ctx == nil {
 		return nil, errors.New("proc: Start: the context is nil; pass context.Background()")
@@ -78,22 +80,28 @@ func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	p.tasks.Go(p.watch)
 	errs := make([]error, cfg.Workers)
 	var wg sync.WaitGroup
+	p.starting = cfg.Workers
 	for i := range errs {
-		p.mu.Lock()
-		p.starting++
-		p.mu.Unlock()
-		wg.Go(func() { errs[i] = p.startWorker() })
+		wg.Add(1)
+		p.tasks.Go(func() {
+			defer wg.Done()
+			errs[i] = p.startWorker()
+		})
 	}
+	// Only now: close waits for what has begun.
+	p.mu.Lock()
+	p.unlinked = context.AfterFunc(ctx, func() { p.close(fmt.Errorf("%w: %w", ErrClosed, context.Cause(ctx))) })
+	p.mu.Unlock()
 	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		p.Close() //nolint:errcheck // there is an error already
-		for _, e := range errs {
-			if e != nil {
-				return nil, fmt.Errorf("proc: Start: %w", e)
-			}
+	for _, err := range errs {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			_ = p.Close()
+			return nil, fmt.Errorf("proc: Start: %w", err)
 		}
 	}
-	p.unlinked = context.AfterFunc(ctx, func() { p.close(fmt.Errorf("%w: %w", ErrClosed, context.Cause(ctx))) })
 	return p, nil
 }
 
@@ -181,7 +189,7 @@ func (p *Pool) shelfOf(run *weft.Lifetime) *shelf {
 		p.mu.Unlock()
 		return s
 	}
-	s = &shelf{pool: p, fixed: run != nil && run.Steady, byKey: map[shelfKey]*shared{}}
+	s = &shelf{pool: p, run: run, fixed: run != nil && run.Steady, byKey: map[shelfKey]*shared{}}
 	if run != nil {
 		p.shelves[run] = s
 	}
@@ -191,24 +199,26 @@ func (p *Pool) shelfOf(run *weft.Lifetime) *shelf {
 			p.mu.Lock()
 			delete(p.shelves, run)
 			p.mu.Unlock()
+			s.unwatchAll()
 			s.clear()
 		})
 	}
 	return s
 }
 
-// get waits for a worker that can take a batch.
-func (p *Pool) get(ctx context.Context, depth int) (*worker, error) {
+// get waits for a worker that can take a batch. crowd tells that it has others.
+func (p *Pool) get(ctx context.Context, depth int) (w *worker, crowd bool, err error) {
 	p.mu.Lock()
 	if p.closed {
 		defer p.mu.Unlock()
-		return nil, p.cause
+		return nil, false, p.cause
 	}
 	if len(p.waiting) == 0 {
 		if w := p.freeLocked(depth); w != nil {
 			w.depth = depth
+			crowd = w.load > 1
 			p.mu.Unlock()
-			return w, nil
+			return w, crowd, nil
 		}
 	}
 	t := &ticket{ready: make(chan *worker, 1), depth: depth}
@@ -218,9 +228,9 @@ func (p *Pool) get(ctx context.Context, depth int) (*worker, error) {
 	select {
 	case w, ok := <-t.ready:
 		if !ok {
-			return nil, t.err
+			return nil, false, t.err
 		}
-		return w, nil
+		return w, t.crowd, nil
 	case <-ctx.Done():
 	}
 	p.mu.Lock()
@@ -228,7 +238,7 @@ func (p *Pool) get(ctx context.Context, depth int) (*worker, error) {
 		if o == t {
 			p.waiting = append(p.waiting[:i], p.waiting[i+1:]...)
 			p.mu.Unlock()
-			return nil, context.Cause(ctx)
+			return nil, false, context.Cause(ctx)
 		}
 	}
 	p.mu.Unlock()
@@ -236,10 +246,11 @@ func (p *Pool) get(ctx context.Context, depth int) (*worker, error) {
 	if w, ok := <-t.ready; ok {
 		p.put(w)
 	}
-	return nil, context.Cause(ctx)
+	return nil, false, context.Cause(ctx)
 }
 
-// freeLocked returns the worker with the least to do, its place taken, or nil.
+// freeLocked returns the worker with the least to do, its place taken, or nil;
+// of idle ones the one that was busy last, which is awake most likely.
 // Short batches may queue behind one that runs: the worker then goes on to them
 // without waiting for this process.
 func (p *Pool) freeLocked(depth int) *worker {
@@ -249,7 +260,7 @@ func (p *Pool) freeLocked(depth int) *worker {
 			continue
 		}
 		if w.load == 0 || w.load < min(depth, w.depth) && p.cfg.MaxTasks == 0 {
-			if best == nil || w.load < best.load {
+			if best == nil || w.load < best.load || w.load == best.load && w.since.After(best.since) {
 				best = w
 			}
 		}
@@ -286,7 +297,7 @@ func (p *Pool) serveLocked() {
 			return
 		}
 		p.waiting = p.waiting[1:]
-		w.depth = t.depth
+		w.depth, t.crowd = t.depth, w.load > 1
 		t.ready <- w
 	}
 }

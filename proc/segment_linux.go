@@ -11,15 +11,38 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weft-go/weft"
 	"github.com/weft-go/weft/internal/wire"
 	"github.com/weft-go/weft/shm"
 )
 
+// memory returns the descriptor of an empty file in memory that has no name.
+func memory(what string) (fd int, err error) {
+	fd, err = unix.MemfdCreate(what, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	switch err { //nolint:errorlint // system calls return it as it is
+	case unix.ENOSYS, unix.EPERM, unix.EACCES:
+		// An old kernel, or a container that forbids it.
+		tmp, tmpErr := unix.Open("/dev/shm", unix.O_TMPFILE|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+		if tmpErr == nil {
+			return tmp, nil
+		}
+		return -1, fmt.Errorf("memfd_create: %w; and a file in /dev/shm instead: %w", err, tmpErr)
+	case nil:
+		return fd, nil
+	}
+	return -1, fmt.Errorf("memfd_create: %w", err)
+}
+
 // newSegment returns the descriptor of shared memory with a copy of b.
 func newSegment(b []byte) (fd int, err error) {
-	fd, err = unix.MemfdCreate("weft-proc", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	var l unix.Rlimit
+	// Past this limit the kernel sends a signal that ends a Go program.
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &l); err == nil && uint64(len(b)) > l.Cur {
+		return -1, fmt.Errorf("%d bytes of shared memory, where files may have %d (RLIMIT_FSIZE, ulimit -f): %w", len(b), l.Cur, unix.EFBIG)
+	}
+	fd, err = memory("weft-proc")
 	if err != nil {
-		return -1, fmt.Errorf("memfd_create: %w", err)
+		return -1, err
 	}
 	defer func() {
 		if err != nil {
@@ -41,8 +64,12 @@ func newSegment(b []byte) (fd int, err error) {
 		}
 		at += n
 	}
-	// It can't shrink under those who map it.
+	// It can't shrink under those who map it. A file in /dev/shm can't be
+	// sealed; the other side is this program, and does not.
 	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW)
+	if err == unix.EINVAL || err == unix.EPERM { //nolint:errorlint // system calls return it as it is
+		err = nil
+	}
 	return fd, err
 }
 
@@ -227,6 +254,11 @@ type shelf struct {
 	last  atomic.Int64 // how long the last batch took, nanoseconds
 	byKey map[shelfKey]*shared
 	order []*shared // the least recently used first
+
+	run     *weft.Lifetime  // nil: a batch by itself
+	watched <-chan struct{} // of the run's context, once it is watched
+	unwatch func() bool
+	stopped chan struct{} // closed when what unwatch could not prevent is over
 }
 
 type shelfKey struct {
@@ -388,7 +420,8 @@ func (p *parcel) release() {
 		i = 0 // what it needed may go too
 	}
 	s.mu.Unlock()
-	p.uses = nil
+	clear(p.uses)
+	p.uses = p.uses[:0]
 	for _, u := range drop {
 		s.pool.drop(u)
 	}

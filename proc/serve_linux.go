@@ -118,7 +118,8 @@ func serve() {
 	go s.work()
 }
 
-// greet answers the parent's hello and becomes what it says.
+// greet answers the parent's hello and becomes what it says. If that may take
+// long, as a setup may, it says first that it is there.
 func (s *server) greet() error {
 	k, payload, err := s.frames.next()
 	if err != nil || k != kindHello {
@@ -132,27 +133,38 @@ func (s *server) greet() error {
 	case err != nil:
 		answer.Error = "the executable can't be read: " + err.Error()
 	case d.Value(reflect.ValueOf(&h).Elem()) != nil:
-		answer.Error = "the first message can't be read"
+		answer.Error = "the first message can't be read: it is of another build; start the program again"
 	case h.Protocol != protocol || h.Build != answer.Build:
 		answer.Error = mismatch(h, answer)
 	default:
+		if h.Setup != "" {
+			if err := s.answer(answer); err != nil {
+				return err
+			}
+		}
 		answer.Error = s.become(h)
 	}
+	answer.Ready = true
+	if err := s.answer(answer); err != nil {
+		return err
+	}
+	if answer.Error != "" {
+		return errors.New(answer.Error)
+	}
+	return nil
+}
+
+func (s *server) answer(h hello) error {
 	s.out.Buf = beginFrame(s.out.Buf[:0])
-	if err := s.out.Append(reflect.ValueOf(answer)); err != nil {
+	if err := s.out.Append(reflect.ValueOf(h)); err != nil {
 		return err
 	}
 	if err := endFrame(s.out.Buf, kindHello); err != nil {
 		return err
 	}
-	if _, err := s.data.Write(s.out.Buf); err != nil {
-		return err
-	}
+	_, err := s.data.Write(s.out.Buf)
 	s.out.Buf = s.out.Buf[:0]
-	if answer.Error != "" {
-		return errors.New(answer.Error)
-	}
-	return nil
+	return err
 }
 
 func mismatch(parent, worker hello) string {
@@ -540,38 +552,63 @@ type failed struct {
 	F  failure
 }
 
-// tryEncode encodes the results. One that can't be becomes the failure of its
-// item.
+// tryEncode encodes the results of the items that have not failed. One that
+// can't be encoded becomes the failure of its item.
 func (s *server) tryEncode(results reflect.Value, failures []failed) []failed {
 	s.results.Bulk, s.results.BulkFrom, s.results.Notice = nil, s.share, s.notice
 	if s.share > 0 {
 		s.results.Bulk = s.offer
 	}
-	err := s.encode(&s.results, results)
+	err := s.encode(&s.results, without(results, failures))
 	if err == nil && len(s.results.Buf) <= mostFrame-keepBuffer {
 		return failures
 	}
-	if err == nil {
-		err = fmt.Errorf("the results of one batch are %d bytes, and at most %d travel at once; return less, or put the data into shared memory (package shm)", len(s.results.Buf), mostFrame-keepBuffer)
-		s.results.Buf = s.results.Buf[:0]
-		for i := range results.Len() {
-			results.Index(i).SetZero()
-			failures = append(failures, failed{i, failure{Text: err.Error()}})
-		}
+	s.results.Buf = s.results.Buf[:0]
+	have := make(map[int]bool, len(failures))
+	for _, f := range failures {
+		have[f.At] = true
+	}
+	tooMany := err == nil
+	if tooMany {
+		err = fmt.Errorf("the results of one batch are more than the %d bytes that travel at once; return less, or put the data into shared memory (package shm)", mostFrame-keepBuffer)
 	}
 	for i := range results.Len() {
+		if have[i] {
+			continue
+		}
+		if tooMany {
+			failures = append(failures, failed{i, failure{Text: err.Error()}})
+			continue
+		}
 		var e wire.Encoder
 		if err := s.encode(&e, results.Slice(i, i+1)); err != nil {
-			results.Index(i).SetZero()
 			failures = append(failures, failed{i, failure{Text: "its result can't be encoded: " + err.Error()}})
 		}
 	}
-	s.results.Buf = s.results.Buf[:0]
 	s.results.Bulk = nil
-	if err := s.encode(&s.results, results); err != nil {
+	if err := s.encode(&s.results, without(results, failures)); err != nil {
 		s.complain(err.Error())
 	}
 	return failures
+}
+
+// without returns the results of the items that have not failed: what a failed
+// item leaves may not be fit to be sent.
+func without(results reflect.Value, failures []failed) reflect.Value {
+	if len(failures) == 0 {
+		return results
+	}
+	bad := make(map[int]bool, len(failures))
+	for _, f := range failures {
+		bad[f.At] = true
+	}
+	good := reflect.MakeSlice(results.Type(), 0, results.Len()-len(failures))
+	for i := range results.Len() {
+		if !bad[i] {
+			good = reflect.Append(good, results.Index(i))
+		}
+	}
+	return good
 }
 
 // encode is Append, with the panics of the user's MarshalBinary as errors.

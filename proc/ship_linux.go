@@ -2,11 +2,9 @@ package proc
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
-	"sync"
 	"syscall"
 	"time"
 
@@ -149,14 +147,12 @@ func (s *shipment) send(st stretch) (out outcome, err error) {
 	if !st.alone {
 		depth = s.shelf.depth()
 	}
-	w, err := p.get(s.ctx, depth)
+	w, crowd, err := p.get(s.ctx, depth)
 	if err != nil {
 		return out, err
 	}
 	defer p.put(w)
-	p.mu.Lock()
-	st.crowd = w.load > 1
-	p.mu.Unlock()
+	st.crowd = crowd
 	if p.cfg.MaxTasks > 0 {
 		p.mu.Lock()
 		st.hi = min(st.hi, st.lo+w.left)
@@ -167,40 +163,17 @@ func (s *shipment) send(st stretch) (out outcome, err error) {
 		}
 		defer m.release()
 	}
-	seq, before, after, err := w.post(m, s.b.Timeout)
-	defer close(after)
-	if err != nil {
-		<-before
-		return s.mourn(w, seq, st, out, false)
-	}
-	stop := context.AfterFunc(s.ctx, func() { w.stop(seq) })
-	defer stop()
-	<-before
-	return s.receive(w, seq, st, out)
-}
-
-// message is an encoded batch.
-type message struct {
-	parcel
-	e    *wire.Encoder
-	took time.Duration
-}
-
-var encoders = sync.Pool{New: func() any { return new(wire.Encoder) }}
-
-func (m *message) release() {
-	m.parcel.release()
-	m.e.Bulk, m.e.Shared, m.e.Notice = nil, nil, nil
-	if cap(m.e.Buf) <= keepBuffer {
-		encoders.Put(m.e)
-	}
-	m.e = nil
+	w.post(m, s.ctx, s.b.Timeout)
+	defer s.shelf.watch(s.ctx, w, m)()
+	w.await(m)
+	defer w.leave(m)
+	return s.receive(w, m.seq, st, out)
 }
 
 // pack encodes the items of st, or tells which one can't be.
 func (s *shipment) pack(st stretch) (*message, *stretch) {
 	begun := time.Now()
-	m := &message{parcel: parcel{shelf: s.shelf}, e: encoders.Get().(*wire.Encoder)}
+	m := newMessage(s.shelf)
 	if from := s.pool.cfg.ShareFrom; from > 0 {
 		m.e.Bulk, m.e.BulkFrom = m.bulk, from
 	}
@@ -213,8 +186,8 @@ func (s *shipment) pack(st stretch) (*message, *stretch) {
 		fn: s.b.Func.Name(), first: s.b.First + st.lo, keepGoing: s.b.KeepGoing,
 		timeout: s.b.Timeout, most: s.b.Most,
 	}
-	h.append(m.e)
-	err := encode(m.e, s.b.Items.Slice(st.lo, st.hi))
+	h.append(&m.e)
+	err := encode(&m.e, s.b.Items.Slice(st.lo, st.hi))
 	if err == nil {
 		err = endFrame(m.e.Buf, kindBatch)
 	}
@@ -252,79 +225,54 @@ func encode(e *wire.Encoder, v reflect.Value) (err error) {
 	return e.Append(v)
 }
 
-// post sends a message and joins the queue of those who read from w: the
-// results may be read when before is closed, and after is to be closed when
-// they have been.
-func (w *worker) post(m *message, limit time.Duration) (seq uint64, before, after chan struct{}, err error) {
-	w.send.Lock()
-	defer w.send.Unlock()
-	w.seq++
-	seq = w.seq
-	w.posted.Store(seq)
-	before, after = w.turn, make(chan struct{})
-	w.turn = after
-	w.limit.Store(int64(limit))
-	for _, u := range m.uses {
-		if err := w.provide(u); err != nil {
-			return seq, before, after, err
-		}
-	}
-	for _, r := range m.refs {
-		if err := w.hand(r); err != nil {
-			return seq, before, after, err
-		}
-	}
-	binary.LittleEndian.PutUint64(m.e.Buf[frameHead:], seq)
-	binary.LittleEndian.PutUint64(m.e.Buf[frameHead+8:], w.brought())
-	_, err = w.data.Write(m.e.Buf)
-	return seq, before, after, err
-}
-
-// provide sends what a message refers to, once.
-func (w *worker) provide(u *shared) error {
+// provide sends what a message refers to, once. Called with w.send locked.
+func (w *worker) provide(u *shared) {
 	w.pool.mu.Lock()
 	has := w.has[u.id]
 	w.has[u.id] = true
 	w.pool.mu.Unlock()
 	if has {
-		return nil
+		return
 	}
 	if u.fd >= 0 {
-		return w.bring(controlSegment, u.id, nil, u.fd)
+		if err := w.bring(controlSegment, u.id, nil, u.fd); err != nil {
+			w.data.shut()
+		}
+		return
 	}
 	e := wire.Encoder{Buf: beginFrame(nil)}
 	e.Uint(u.id)
 	e.Buf = append(e.Buf, u.data...)
 	if err := endFrame(e.Buf, kindBlob); err != nil {
-		return err
+		w.data.shut()
+		return
 	}
-	_, err := w.data.Write(e.Buf)
-	return err
+	w.gather(e.Buf)
 }
 
 // hand sends what a handle of package shm stands for, once. A handle that
 // stands for nothing goes without: opening it there says so.
-func (w *worker) hand(r shm.Ref) error {
+func (w *worker) hand(r shm.Ref) {
 	p := w.pool
 	p.mu.Lock()
 	has := w.handles[r]
 	p.mu.Unlock()
 	if has {
-		return nil
+		return
 	}
 	w.telling.Lock()
 	defer w.telling.Unlock()
 	if w.shut {
-		return errNoAnswer
+		w.data.shut()
+		return
 	}
-	if err := sendHandle(w.control.fd, r); err != nil {
-		return nil //nolint:nilerr // see above
+	if sendHandle(w.control.fd, r) != nil {
+		return
 	}
 	w.sent++
 	p.mu.Lock()
 	w.handles[r] = true
 	p.mu.Unlock()
-	return nil
 }
 
 // segmentClosed is told of segments of package shm that this process has
@@ -343,20 +291,6 @@ func (p *Pool) segmentClosed(id shm.ID) {
 	p.mu.Unlock()
 	for _, w := range had {
 		_ = w.bring(controlClosed, 0, id[:], -1)
-	}
-}
-
-// stop asks the worker to end a batch, and sees to it.
-func (w *worker) stop(seq uint64) {
-	_ = w.tell(controlCancel, seq, nil, -1)
-	t := time.NewTimer(overtime)
-	defer t.Stop()
-	select {
-	case <-w.dead:
-	case <-t.C:
-		if w.runs(seq) {
-			w.kill(&killing{why: fmt.Sprintf("the run was stopped, and its item did not end within %v", overtime)})
-		}
 	}
 }
 
@@ -390,10 +324,12 @@ func (s *shipment) receive(w *worker, seq uint64, st stretch, out outcome) (outc
 		lo := st.lo + h.first
 		if t := s.b.Func.Result(); t != nil {
 			got := reflect.New(reflect.SliceOf(t)).Elem()
-			if err := d.Value(got); err != nil || got.Len() != h.count {
+			if err := d.Value(got); err != nil || got.Len() != h.count-len(failures) {
 				return s.unreadable(w, st, out, lo, h.count, err)
 			}
-			s.fill(got, failures, lo)
+			if !s.fill(got, failures, lo, h.count) {
+				return s.mourn(w, seq, st, out, true)
+			}
 		}
 		failed := false
 		for i := range failures {
@@ -422,21 +358,28 @@ func (s *shipment) receive(w *worker, seq uint64, st stretch, out outcome) (outc
 	}
 }
 
-// fill puts results in their places, but for those of items that failed.
-func (s *shipment) fill(got reflect.Value, failures []failed, lo int) {
+// fill puts the results of the items that did not fail in their places. It
+// returns false if there are not as many of those.
+func (s *shipment) fill(got reflect.Value, failures []failed, lo, count int) bool {
 	if len(failures) == 0 {
-		reflect.Copy(s.b.Results.Slice(lo, lo+got.Len()), got)
-		return
+		reflect.Copy(s.b.Results.Slice(lo, lo+count), got)
+		return true
 	}
 	bad := make(map[int]bool, len(failures))
 	for _, f := range failures {
+		if f.At < 0 || f.At >= count || bad[f.At] {
+			return false
+		}
 		bad[f.At] = true
 	}
-	for i := range got.Len() {
+	next := 0
+	for i := range count {
 		if !bad[i] {
-			s.b.Results.Index(lo + i).Set(got.Index(i))
+			s.b.Results.Index(lo + i).Set(got.Index(next))
+			next++
 		}
 	}
+	return true
 }
 
 // refused is a message that the worker could not read: one of its items can't

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -35,9 +36,9 @@ type page struct {
 }
 
 func newPage() (*page, int, error) {
-	fd, err := unix.MemfdCreate("weft-proc-page", unix.MFD_CLOEXEC)
+	fd, err := memory("weft-proc-page")
 	if err != nil {
-		return nil, -1, fmt.Errorf("memfd_create: %w", err)
+		return nil, -1, fmt.Errorf("a page shared with a worker: %w", err)
 	}
 	if err := unix.Fallocate(fd, 0, 0, int64(os.Getpagesize())); err != nil {
 		_ = unix.Close(fd)
@@ -90,7 +91,12 @@ func (s *socket) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	if s.spins || s.crowd {
+	if s.crowd && !s.spins {
+		// A goroutine that waits in the kernel keeps its place in the scheduler
+		// for 20 us and more: whoever can run goes first.
+		runtime.Gosched()
+	}
+	if s.spins {
 		if n := s.spin(b); n > 0 {
 			s.misses = 0
 			return n, nil
@@ -282,14 +288,25 @@ func (b *birth) abandon() {
 	}
 }
 
-// build is the fingerprint of the running executable: its beginning, where the
-// linker puts the build ID, and its size.
+// build is the fingerprint of the running executable.
 var build = sync.OnceValues(func() (string, error) {
 	f, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return "", err
 	}
 	defer f.Close() //nolint:errcheck // it is only read
+	return fingerprint(f)
+})
+
+// goNote begins the contents of the ELF note with the build ID, which depends
+// on all that went into the program.
+var goNote = []byte("\x04\x00\x00\x00Go\x00\x00")
+
+// fingerprint is that of the executable's beginning, where the linker puts the
+// build ID, and its size. Of a program that was linked without one
+// (-ldflags=-buildid=) it is that of the whole file, which takes some
+// milliseconds for each process.
+func fingerprint(f *os.File) (string, error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return "", err
@@ -299,6 +316,13 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return "", err
 	}
-	sum := sha256.Sum256(fmt.Appendf(head[:n], "%d %s", fi.Size(), runtime.Version()))
-	return hex.EncodeToString(sum[:12]), nil
-})
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %s ", fi.Size(), runtime.Version())
+	h.Write(head[:n])
+	if !bytes.Contains(head[:n], goNote) {
+		if _, err := io.Copy(h, f); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12]), nil
+}

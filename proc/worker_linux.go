@@ -43,12 +43,14 @@ type worker struct {
 	send    sync.Mutex       // who sends, and joins the queue
 	handles map[shm.Ref]bool // segments of package shm that it has; with the pool's mutex
 	seq     uint64           // of the last batch sent
-	turn    chan struct{}    // closed when the one before has read its results
-	telling sync.Mutex       // guards the control socket against being closed while in use
+	line    line
+	telling sync.Mutex // guards the control socket against being closed while in use
 	shut    bool
 	sent    uint64 // control messages that later batches wait for
 
-	posted atomic.Uint64 // seq, for those who do not hold send
+	// For those who do not hold send:
+	posted atomic.Uint64 // seq
+	sentTo atomic.Uint64 // seq of the last batch that has been written
 
 	// What the watcher sees:
 	parentRSS int64
@@ -95,8 +97,6 @@ func (p *Pool) newWorker(name string) (*worker, error) {
 	w.frames.r = w.data
 	w.results.init()
 	w.answered.Store(time.Now().UnixNano())
-	w.turn = make(chan struct{})
-	close(w.turn)
 	stdout := newOutput(name, &p.out, false)
 	w.stderr = newOutput(name, &p.err, true)
 	w.threads.Go(func() { stdout.copy(b.stdout); _ = b.stdout.Close() })
@@ -114,6 +114,9 @@ func (p *Pool) newWorker(name string) (*worker, error) {
 	})
 	defer close(stopped)
 	if err := w.greet(greeting); err != nil {
+		if errors.Is(err, errNoAnswer) && w.killedFor(errLate) {
+			err = fmt.Errorf("%w within %v: call it as the first line of main; what init functions and package variables do comes before that", errLate, p.cfg.late)
+		}
 		w.kill(&killing{why: "it did not start"})
 		<-w.dead
 		w.killMu.Lock()
@@ -135,26 +138,42 @@ func ended(st *os.ProcessState) string {
 	return fmt.Sprintf("exited with code %d", st.ExitCode())
 }
 
+var errLate = errors.New("the process did not get to proc.Init")
+
+// killedFor tells whether the pool killed the worker for that reason.
+func (w *worker) killedFor(why error) bool {
+	w.killMu.Lock()
+	defer w.killMu.Unlock()
+	return w.reason != nil && w.reason.why == why.Error()
+}
+
 func (w *worker) greet(greeting []byte) error {
+	late := time.AfterFunc(w.pool.cfg.late, func() { w.kill(&killing{why: errLate.Error()}) })
+	defer late.Stop()
 	if _, err := w.data.Write(greeting); err != nil {
 		return errNoAnswer
 	}
-	k, payload, err := w.frames.next()
-	if err != nil && !errors.Is(err, errFrame) {
-		return errNoAnswer
+	for {
+		k, payload, err := w.frames.next()
+		if err != nil && !errors.Is(err, errFrame) {
+			return errNoAnswer
+		}
+		var h hello
+		d := wire.Decoder{Buf: payload}
+		if err != nil || k != kindHello || d.Value(reflect.ValueOf(&h).Elem()) != nil {
+			return fmt.Errorf("it does not speak the protocol of this pool: %w", errFrame)
+		}
+		if h.Error != "" {
+			return errors.New(h.Error)
+		}
+		if mine, err := build(); err != nil || h.Build != mine || h.Protocol != protocol {
+			return errors.New(mismatch(hello{Protocol: protocol, Build: mine}, h))
+		}
+		if h.Ready {
+			return nil
+		}
+		late.Stop()
 	}
-	var h hello
-	d := wire.Decoder{Buf: payload}
-	if err != nil || k != kindHello || d.Value(reflect.ValueOf(&h).Elem()) != nil {
-		return fmt.Errorf("it does not speak the protocol of this pool: %w", errFrame)
-	}
-	if h.Error != "" {
-		return errors.New(h.Error)
-	}
-	if mine, err := build(); err != nil || h.Build != mine || h.Protocol != protocol {
-		return errors.New(mismatch(hello{Protocol: protocol, Build: mine}, h))
-	}
-	return nil
 }
 
 // listen takes control messages until the worker is gone.

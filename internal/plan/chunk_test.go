@@ -15,9 +15,10 @@ func TestChunksCoverAndShrink(t *testing.T) {
 		n := rapid.IntRange(0, 200_000).Draw(t, "n")
 		workers := rapid.IntRange(0, 64).Draw(t, "workers")
 		nanos := rapid.Float64Range(0, 1e9).Draw(t, "nanos")
+		size := rapid.SampledFrom([]func(int, int, float64) int{ChunkSize, FarChunkSize}).Draw(t, "size")
 		last := n
 		for left := n; left > 0; {
-			k := ChunkSize(left, workers, nanos)
+			k := size(left, workers, nanos)
 			if k < 1 || k > left {
 				t.Fatalf("a chunk of %d of %d items", k, left)
 			}
