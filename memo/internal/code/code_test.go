@@ -17,7 +17,7 @@ func program(files map[string]string, deps ...*debug.Module) *Program {
 	}
 	info := &debug.BuildInfo{
 		GoVersion: "go1.26", Path: "example.com/m", Main: debug.Module{Path: "example.com/m"}, Deps: deps,
-		Settings: []debug.BuildSetting{{Key: "CGO_ENABLED", Value: "1"}, {Key: "GOARCH", Value: "amd64"}},
+		Settings: []debug.BuildSetting{{Key: "CGO_ENABLED", Value: "1"}, {Key: "GOARCH", Value: "amd64"}, {Key: "GOAMD64", Value: "v3"}},
 	}
 	return New([]Module{{"example.com/m", fsys}}, info)
 }
@@ -25,7 +25,7 @@ func program(files map[string]string, deps ...*debug.Module) *Program {
 var dep = &debug.Module{Path: "example.com/dep", Version: "v1.2.3", Sum: "h1:x"}
 
 // Each case is a program, an edit of it, and what must come of the identity of
-// main.f: same, other or gap.
+// main.f, or of the function named: same, other or gap.
 var cases = []struct {
 	name     string
 	files    map[string]string // main.go gets "package main" and an f, where it has none
@@ -109,6 +109,57 @@ var cases = []struct {
 	{"a dependency elsewhere", map[string]string{"main.go": "import \"example.com/local\"\nfunc f() int { return 1 }\nfunc main() { local.X() }"}, "return 1", "return 1", "same"},
 	{"sources given to memo", map[string]string{"main.go": "import \"embed\"\nimport \"github.com/weft-go/weft/memo\"\n//go:embed *.go\nvar s embed.FS\nfunc init() { memo.Source(s) }\nfunc g() {}\nfunc f() int { return 1 }"}, "func g() {}", "func g() { println() }", "same"},
 	{"a function that is wrapped itself", map[string]string{"main.go": "import \"github.com/weft-go/weft/memo\"\nvar c *memo.Cache\nvar w = memo.Wrap(c, g)\nfunc g() int { return 5 }\nfunc f() int { return w() }"}, "return 5", "return 6", "other"},
+
+	// What can be edited without a change of any token that a function has.
+	{"another package of one name", map[string]string{"main.go": "import \"math/rand\"\nfunc f() int { return rand.Int() }"}, "math/rand", "math/rand/v2", "other"},
+	{"another package by an alias", map[string]string{"main.go": "import t \"text/template\"\nfunc f() any { return t.New(\"\") }"}, "text/template", "html/template", "other"},
+	{"another package by a dot", map[string]string{"main.go": "import . \"strings\"\nfunc f() any { return ToUpper(\"\") }"}, "strings", "bytes", "other"},
+	{"a file's language version", map[string]string{"main.go": "func f() int { return g() }", "b.go": "// new\n\npackage main\nfunc g() int { return 1 }"}, "// new", "//go:build go1.21", "other"},
+	{"the module's language version", map[string]string{"main.go": "func f() int { return 1 }", "go.mod": "module example.com/m\n\ngo 1.25\n"}, "1.25", "1.21", "other"},
+	{"an embedded file, behind a blank line", map[string]string{"main.go": "import _ \"embed\"\n//go:embed a.txt\n\n// a has a comment.\n\nvar a string\nfunc f() string { return a }", "a.txt": "hello"}, "hello", "goodbye", "other"},
+	{"an embedded file in a group", map[string]string{"main.go": "import _ \"embed\"\nvar (\n\tb int\n\n\t//go:embed\ta.txt\n\n\ta string\n)\nfunc f() string { return a }", "a.txt": "hello"}, "hello", "goodbye", "other"},
+	{"a file for a level of the processor", map[string]string{"main.go": "func f() int { return g() }", "a.go": "//go:build amd64.v3\n\npackage main\nfunc g() int { return 1 }", "b.go": "//go:build !amd64.v3\n\npackage main\nfunc g() int { return 2 }"}, "return 1", "return 3", "other"},
+	{"a file for an experiment", map[string]string{"main.go": "func f() int { return g() }", "a.go": "//go:build goexperiment.future\n\npackage main\nfunc g() int { return 1 }", "b.go": "//go:build !goexperiment.future\n\npackage main\nfunc g() int { return 2 }"}, "return 1", "return 3", "other"},
+
+	// What the standard library, or a dependency, is told elsewhere.
+	{"a decoder that a package registers", map[string]string{
+		"main.go":   "import \"example.com/m/img\"\nimport _ \"example.com/m/fmts\"\nfunc f() { img.Load() }",
+		"img/x.go":  "package img\nimport \"image\"\nfunc Load() { image.Decode(nil) }",
+		"fmts/x.go": "package fmts\nimport \"image\"\nfunc decode() int { return 1 }\nfunc init() { image.RegisterFormat(\"x\", \"x\", decode, nil) }"}, "return 1", "return 2", "other"},
+	{"a decoder that another package registers", map[string]string{
+		"img/x.go":  "package img\nimport \"image\"\nfunc F() { image.Decode(nil) }",
+		"main.go":   "import \"example.com/m/img\"\nimport _ \"example.com/m/fmts\"\nvar f = img.F\nfunc main() { f() }",
+		"fmts/x.go": "package fmts\nimport \"image\"\nfunc decode() int { return 1 }\nfunc init() { image.RegisterFormat(\"x\", \"x\", decode, nil) }"}, "return 1", "return 2", "other in img.F"},
+	{"a transport that main sets", map[string]string{
+		"web/x.go": "package web\nimport \"net/http\"\nfunc F() { http.Get(\"\") }",
+		"main.go":  "import \"net/http\"\nimport \"example.com/m/web\"\ntype own struct{}\nfunc (own) RoundTrip(r *http.Request) (*http.Response, error) { return nil, one }\nvar one, two error\nfunc main() { http.DefaultTransport = own{}; web.F() }"}, "nil, one", "nil, two", "other in web.F"},
+	{"an unrelated init", map[string]string{
+		"lib/x.go": "package lib\nimport \"strings\"\nfunc F() int { return strings.Count(\"\", \"\") }",
+		"main.go":  "import \"fmt\"\nimport \"example.com/m/lib\"\nfunc init() { fmt.Println(1) }\nfunc main() { lib.F() }"}, "Println(1)", "Println(2)", "same in lib.F"},
+
+	// Variables that the program sets, and what it sets them to.
+	{"a table that main makes", map[string]string{"main.go": "var t []int\nfunc build() []int { return []int{1} }\nfunc main() { t = build(); other() }\nfunc other() {}\nfunc f() int { return t[0] }"}, "int{1}", "int{2}", "other"},
+	{"a table that main makes, and what it does besides", map[string]string{"main.go": "var t []int\nfunc build() []int { return []int{1} }\nfunc main() { t = build(); other() }\nfunc other() { println(1) }\nfunc f() int { return t[0] }"}, "println(1)", "println(2)", "same"},
+	{"a table that main makes in steps", map[string]string{"main.go": "var t []int\nfunc build() []int { return []int{1} }\nfunc main() { x, err := build(), 0; _ = err; y := x[:]; t = y }\nfunc f() int { return t[0] }"}, "int{1}", "int{2}", "other"},
+	{"a table that is filled by a function", map[string]string{"main.go": "var t = map[int]int{}\nfunc fill(m map[int]int) { m[1] = 1 }\nfunc main() { fill(t) }\nfunc f() int { return t[0] }"}, "= 1 }", "= 2 }", "other"},
+	{"a table that is filled by a method", map[string]string{"main.go": "type tab map[int]int\nfunc (t tab) fill(l ...loader) { for _, l := range l { l.load(t) } }\ntype loader interface{ load(tab) }\ntype one struct{}\nfunc (one) load(t tab) { t[1] = 1 }\nvar t = tab{}\nfunc main() { t.fill(one{}) }\nfunc f() int { return t[0] }"}, "= 1 }", "= 2 }", "other"},
+	{"a map that another function hands out", map[string]string{
+		"lib/x.go": "package lib\nvar m = map[string]func(int) int{}\nfunc All() map[string]func(int) int { return m }\nfunc F() int { return m[\"a\"](1) }",
+		"main.go":  "import \"example.com/m/lib\"\nfunc g(n int) int { return n + 1 }\nfunc init() { lib.All()[\"a\"] = g }\nfunc main() {}"}, "n + 1", "n + 2", "other in lib.F"},
+	{"a map behind a local name", map[string]string{
+		"lib/x.go": "package lib\nvar M = map[string]func(int) int{}\nfunc F() int { return M[\"a\"](1) }",
+		"main.go":  "import \"example.com/m/lib\"\nfunc g(n int) int { return n + 1 }\nfunc main() { m := lib.M; m[\"a\"] = g }"}, "n + 1", "n + 2", "other in lib.F"},
+	{"a function through a channel", map[string]string{"main.go": "var c = make(chan func(int) int, 1)\nfunc g(n int) int { return n + 1 }\nfunc main() { c <- g }\nfunc f() int { return (<-c)(1) }"}, "n + 1", "n + 2", "other"},
+	{"an error that others return", map[string]string{"main.go": "import \"errors\"\nvar ErrX = errors.New(\"x\")\nfunc g() error { println(1); return ErrX }\nfunc f() error { return ErrX }"}, "println(1)", "println(2)", "same"},
+
+	{"a method by its interface", map[string]string{"main.go": "type i interface{ M(int) int }\ntype a struct{}\nfunc (a) M(int) int { return 1 }\nfunc f(x i) int { return i.M(x, 3) }"}, "return 1", "return 2", "other"},
+	{"assembly that calls Go", map[string]string{"main.go": "func g() int\nfunc h() int { return 1 }\nfunc f() int { return g() }", "x.s": "TEXT \u00b7g(SB),$0\n\tCALL \u00b7h(SB)\n"}, "return 1", "return 2", "other"},
+	{"assembly that includes a file", map[string]string{"main.go": "func g() int\nfunc f() int { return g() }", "x.s": "#include \"own.h\"\nTEXT \u00b7g(SB),$0\n"}, "TEXT", "TEXT", "gap"},
+	{"assembly with the usual header", map[string]string{"main.go": "func g() int\nfunc f() int { return g() }", "x.s": "#include \"textflag.h\"\nTEXT \u00b7g(SB),$0\n"}, "$0", "$8", "other"},
+	{"a body from elsewhere", map[string]string{
+		"main.go":  "import \"example.com/m/lib\"\nimport _ \"example.com/m/impl\"\nfunc f() int { return lib.G() }",
+		"lib/x.go": "package lib\nfunc G() int", "lib/x.s": "",
+		"impl/x.go": "package impl\nimport _ \"unsafe\"\n//go:linkname g example.com/m/lib.G\nfunc g() int { return 1 }"}, "return 1", "return 2", "gap"},
 }
 
 func TestReach(t *testing.T) {
@@ -116,7 +167,11 @@ func TestReach(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			build := func(edit bool) Identity {
+			build := func(edit bool, function string) Identity {
+				full := "main.f"
+				if function != "" {
+					full = "example.com/m/" + function
+				}
 				files := map[string]string{}
 				found := 0
 				for name, text := range c.files {
@@ -132,9 +187,10 @@ func TestReach(t *testing.T) {
 				if edit && found == 0 {
 					t.Fatalf("%q is nowhere", c.old)
 				}
-				return program(files, dep, &debug.Module{Path: "example.com/local", Version: "v0.0.0", Replace: &debug.Module{Path: "../local"}}).Of("main.f")
+				return program(files, dep, &debug.Module{Path: "example.com/local", Version: "v0.0.0", Replace: &debug.Module{Path: "../local"}}).Of(full)
 			}
-			before, after := build(false), build(true)
+			want, function, _ := strings.Cut(c.want, " in ")
+			before, after := build(false, function), build(true, function)
 			got := "other"
 			switch {
 			case before.Gap != "" || after.Gap != "":
@@ -142,10 +198,30 @@ func TestReach(t *testing.T) {
 			case before.Hash == after.Hash:
 				got = "same"
 			}
-			if got != c.want {
+			if got != want {
 				t.Errorf("%s, want %s (gap %q)\n%v\n%v", got, c.want, before.Gap, before.Parts, after.Parts)
 			}
 		})
+	}
+}
+
+// A module whose name has no dot is not the standard library.
+func TestPlainName(t *testing.T) {
+	t.Parallel()
+	of := func(lib string) Identity {
+		info := &debug.BuildInfo{GoVersion: "go1.26", Path: "prog", Main: debug.Module{Path: "prog"}}
+		return New([]Module{{"prog", fstest.MapFS{
+			"main.go":  &fstest.MapFile{Data: []byte("package main\n\nimport \"prog/lib\"\n\nfunc main() { lib.Add(func(n int) int { return n + 1 }) }\n\nfunc f() int { return lib.H[0](1) }\n")},
+			"lib/x.go": &fstest.MapFile{Data: []byte(lib)},
+		}}}, info).Of("main.f")
+	}
+	text := "package lib\n\nvar H []func(int) int\n\nfunc Add(f func(int) int) { H = append(H, f) }\n"
+	a, b := of(text), of(strings.Replace(text, "(H, f)", "(H, f, nil)", 1))
+	if a.Gap != "" || a.Hash == b.Hash {
+		t.Error("the same", a.Gap)
+	}
+	if !slices.ContainsFunc(a.Parts, func(p Part) bool { return p.Name == "prog.main" }) {
+		t.Error("main hands a literal over and does not count", a.Parts)
 	}
 }
 

@@ -71,5 +71,30 @@ func (a *analysis) hash() key.Key {
 		}
 		out = append(append(out, 1), lit...)
 	}
-	return key.Of(out)
+	return key.Of(append(out, a.meaning()...))
+}
+
+// meaning is what the tokens mean besides: which packages the names before dots
+// stand for, and the version of the language.
+func (a *analysis) meaning() []byte {
+	n := a.n
+	out := append([]byte{0}, n.file.version...)
+	dots := func(all bool) {
+		for _, im := range n.file.imports {
+			if im.name == "." || all {
+				out = append(append(append(append(out, 0), im.name...), ' '), im.path...)
+			}
+		}
+	}
+	dots(false)
+	for _, r := range n.refs {
+		switch r.pkg {
+		case "":
+		case unknownImport:
+			dots(true)
+		default:
+			out = append(append(out, 0), r.pkg...)
+		}
+	}
+	return out
 }

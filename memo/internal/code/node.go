@@ -35,6 +35,7 @@ type node struct {
 	iterate bool   // a function that a range loop may take
 	embeds  []string
 	text    bool // a variable that the linker may set
+	shared  bool // a variable whose content may be changed by another name
 	twin    *node
 
 	hash    key.Key
@@ -51,6 +52,7 @@ type ref struct {
 	name  string
 	value bool // mentioned, not called
 	write bool // perhaps changed
+	share bool // perhaps, by way of another name for what it holds
 	args  int  // of the call
 	maybe bool // may be the name of a field as well
 }
@@ -160,14 +162,18 @@ func (a *analysis) visit(e ast.Node) {
 		case *ast.ReturnStmt:
 			for _, r := range x.Results {
 				a.escapes(r)
+				a.shares(r)
 			}
 		case *ast.SendStmt:
+			a.written(x.Chan)
 			a.escapes(x.Value)
+			a.shares(x.Value)
 		case *ast.ValueSpec:
 			for _, v := range x.Values {
 				if x == a.n.decl {
 					a.escapes(v)
 				}
+				a.shares(v)
 			}
 			for _, name := range x.Names {
 				a.declared(name)
@@ -311,6 +317,9 @@ func (a *analysis) selector(x *ast.SelectorExpr, args int, called bool) {
 		a.n.refs = append(a.n.refs, ref{pkg: pkg, name: x.Sel.Name, value: !called, args: args})
 		return
 	}
+	if a.mayBeType(x.X) {
+		args = anyArgs // T.M(t) has one more
+	}
 	a.n.selects = append(a.n.selects, selection{x.Sel.Name, args})
 	if called {
 		a.written(x.X) // a method may change what it is called on
@@ -359,7 +368,7 @@ func (a *analysis) call(c *ast.CallExpr) {
 			a.keep[f.Sel.Pos()] = true
 			return // or every function would reach all sources
 		}
-		ours = !ok || !standardPath(pkg)
+		ours = !ok || !a.p.standard(pkg)
 		a.selector(f, n, true)
 	case *ast.FuncLit:
 		ours = false
@@ -484,6 +493,42 @@ func (a *analysis) writtenIfVariable(e ast.Expr) {
 	}
 }
 
+// shares notes that what a variable holds gets another name.
+func (a *analysis) shares(e ast.Expr) {
+	switch x := unparen(e).(type) {
+	case *ast.SliceExpr:
+		a.shares(x.X)
+	case *ast.Ident:
+		if x.Name != "_" && !a.local(x) && !slices.Contains(a.params, x.Name) {
+			a.n.refs = append(a.n.refs, ref{name: x.Name, value: true, write: true, share: true})
+		}
+	case *ast.SelectorExpr:
+		if pkg, ok := a.importOf(x.X); ok {
+			a.n.refs = append(a.n.refs, ref{pkg: pkg, name: x.Sel.Name, value: true, write: true, share: true})
+		}
+	}
+}
+
+// mayBeType tells whether an expression before a dot may be a type.
+func (a *analysis) mayBeType(e ast.Expr) bool {
+	switch x := unparen(e).(type) {
+	case *ast.Ident:
+		if a.local(x) {
+			return x.Obj.Kind == ast.Typ
+		}
+		n := a.n.pack.lookup(a.n.file, x.Name)
+		return n == nil || n.kind == typeNode
+	case *ast.SelectorExpr:
+		_, ok := a.importOf(x.X)
+		return ok
+	case *ast.StarExpr, *ast.IndexListExpr, *ast.InterfaceType, *ast.StructType:
+		return true
+	case *ast.IndexExpr:
+		return a.mayBeType(x.X)
+	}
+	return false
+}
+
 func (a *analysis) assign(s *ast.AssignStmt) {
 	for i, l := range s.Lhs {
 		id, isName := l.(*ast.Ident)
@@ -497,6 +542,7 @@ func (a *analysis) assign(s *ast.AssignStmt) {
 		a.visit(l)
 	}
 	for _, r := range s.Rhs {
+		a.shares(r)
 		a.visit(r)
 	}
 }
@@ -519,10 +565,12 @@ func (a *analysis) composite(c *ast.CompositeLit) {
 				a.visit(kv.Key)
 			}
 			a.escapes(kv.Value)
+			a.shares(kv.Value)
 			a.visit(kv.Value)
 			continue
 		}
 		a.escapes(e)
+		a.shares(e)
 		a.visit(e)
 	}
 }

@@ -1,12 +1,17 @@
 package code
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"go/ast"
 	"go/build"
+	"go/build/constraint"
 	"go/parser"
 	"go/token"
+	"go/types"
+	"go/version"
 	"io"
 	"io/fs"
 	"path"
@@ -16,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/weft-go/weft/memo/internal/key"
 )
@@ -35,7 +41,9 @@ type pack struct {
 	files []*source
 	nodes map[string]*node // package-level names, and "T.m" for methods
 	inits []*node
-	asm   key.Key // of its assembly files; zero without
+	asm   key.Key  // of its assembly files; zero without
+	calls []string // what assembly mentions of the package
+	gap   string   // why the assembly can't be followed
 	err   error
 }
 
@@ -46,6 +54,7 @@ type source struct {
 	ast      *ast.File
 	set      *token.FileSet
 	imports  []imported
+	version  string // of the language
 	cgo      bool
 	linkname bool
 	test     bool
@@ -69,7 +78,9 @@ type Program struct {
 	fields   map[string]bool // names of struct fields that hold functions
 	users    map[*node][]*node
 	all      []*node
-	inits    []*node
+	tellers  []*node // that may tell packages that are not at hand something
+	writes   map[*node][]*node
+	linkname bool   // some file has one
 	mainPath string // import path of the main package, or of the tested one
 	tested   bool
 }
@@ -79,7 +90,7 @@ type Program struct {
 func New(modules []Module, info *debug.BuildInfo) *Program {
 	p := &Program{
 		modules: modules, info: info, settings: map[string]string{},
-		packs: map[string]*pack{}, methods: map[string][]*node{}, fields: map[string]bool{}, users: map[*node][]*node{},
+		packs: map[string]*pack{}, methods: map[string][]*node{}, fields: map[string]bool{}, users: map[*node][]*node{}, writes: map[*node][]*node{},
 	}
 	for _, s := range info.Settings {
 		p.settings[s.Key] = s.Value
@@ -88,7 +99,7 @@ func New(modules []Module, info *debug.BuildInfo) *Program {
 	p.context = build.Context{
 		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, Compiler: runtime.Compiler,
 		CgoEnabled:  p.settings["CGO_ENABLED"] == "1",
-		ReleaseTags: build.Default.ReleaseTags, ToolTags: build.Default.ToolTags,
+		ReleaseTags: build.Default.ReleaseTags,
 	}
 	if tags := p.settings["-tags"]; tags != "" {
 		p.context.BuildTags = strings.Split(tags, ",")
@@ -96,11 +107,6 @@ func New(modules []Module, info *debug.BuildInfo) *Program {
 	for _, s := range []string{"-race", "-msan", "-asan"} {
 		if p.settings[s] == "true" {
 			p.context.BuildTags = append(p.context.BuildTags, s[1:])
-		}
-	}
-	for s := range strings.SplitSeq(p.settings["GOEXPERIMENT"], ",") {
-		if s != "" {
-			p.context.ToolTags = append(p.context.ToolTags, "goexperiment."+s)
 		}
 	}
 	p.load()
@@ -134,6 +140,9 @@ func (p *Program) load() {
 		want = nil
 		for _, k := range got {
 			p.packs[k.path] = k
+			for _, f := range k.files {
+				p.linkname = p.linkname || f.linkname
+			}
 		}
 		for _, k := range got {
 			for _, f := range k.files {
@@ -209,7 +218,9 @@ func (p *Program) parse(pkg string) *pack {
 	}
 	ctx := p.context
 	ctx.JoinPath = path.Join
-	ctx.OpenFile = func(name string) (io.ReadCloser, error) { return m.FS.Open(name) }
+	var text []byte
+	ctx.OpenFile = func(string) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
+	language := p.language(m)
 	var asm [][]byte
 	for _, d := range list {
 		name := d.Name()
@@ -218,20 +229,16 @@ func (p *Program) parse(pkg string) *pack {
 		if !isGo && !isAsm || test && !(p.tested && pkg == p.mainPath) {
 			continue
 		}
-		ok, err := ctx.MatchFile(k.dir, name)
-		if err == nil && !ok && isGo {
-			ok = p.needsCgo(m, path.Join(k.dir, name), ctx)
-		}
-		if err != nil || !ok {
+		if text, err = fs.ReadFile(m.FS, path.Join(k.dir, name)); err != nil {
+			k.err = errors.Join(k.err, err)
 			continue
 		}
-		text, err := fs.ReadFile(m.FS, path.Join(k.dir, name))
-		if err != nil {
-			k.err = errors.Join(k.err, err)
+		if !p.compiled(ctx, k.dir, name, text) {
 			continue
 		}
 		if isAsm {
 			asm = append(asm, []byte(name), text)
+			k.assembly(name, string(text))
 			continue
 		}
 		f, err := parseFile(name, text)
@@ -240,6 +247,7 @@ func (p *Program) parse(pkg string) *pack {
 			continue
 		}
 		f.test = test
+		f.version = cmp.Or(version.Lang(f.ast.GoVersion), language)
 		f.external = test && strings.HasSuffix(f.ast.Name.Name, "_test")
 		k.files = append(k.files, f)
 		if !f.external {
@@ -256,15 +264,75 @@ func (p *Program) parse(pkg string) *pack {
 	return k
 }
 
-// needsCgo tells whether a file was left out only because it may use cgo,
-// which the build may have had switched on by default.
-func (p *Program) needsCgo(m *Module, name string, ctx build.Context) bool {
-	if _, known := p.settings["CGO_ENABLED"]; known {
-		return false
+// compiled tells whether a file may have been compiled. Tags that the build
+// info does not tell for sure (experiments, levels of the processor, cgo where
+// it is not said) are tried both ways.
+func (p *Program) compiled(ctx build.Context, dir, name string, text []byte) bool {
+	match := func() bool {
+		ok, err := ctx.MatchFile(dir, name)
+		return err == nil && ok
 	}
-	ctx.CgoEnabled = true
-	ok, err := ctx.MatchFile(path.Dir(name), path.Base(name))
-	return err == nil && ok
+	if match() {
+		return true
+	}
+	again := false
+	if _, known := p.settings["CGO_ENABLED"]; !known && strings.HasSuffix(name, ".go") {
+		ctx.CgoEnabled, again = true, true
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "package ") {
+			break
+		}
+		expr, err := constraint.Parse(strings.TrimSpace(line))
+		if err != nil {
+			continue
+		}
+		var doubtful []string
+		expr.Eval(func(tag string) bool {
+			if strings.HasPrefix(tag, "goexperiment.") || strings.HasPrefix(tag, ctx.GOARCH+".") {
+				doubtful = append(doubtful, tag)
+			}
+			return true
+		})
+		if len(doubtful) > 0 {
+			ctx.ToolTags, again = append(slices.Clone(ctx.ToolTags), doubtful...), true
+		}
+	}
+	return again && match()
+}
+
+// language is the version of the language that the go.mod of a module says.
+func (p *Program) language(m *Module) string {
+	b, err := fs.ReadFile(m.FS, "go.mod")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) >= 2 && f[0] == "go" {
+			return version.Lang("go" + f[1])
+		}
+	}
+	return ""
+}
+
+// assembly notes what a file of assembly mentions of its package.
+func (k *pack) assembly(name, text string) {
+	for line := range strings.Lines(text) {
+		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "#include")
+		if ok && !slices.Contains([]string{`"textflag.h"`, `"funcdata.h"`}, strings.TrimSpace(rest)) {
+			k.gap = name + " includes" + rest
+		}
+		if strings.ContainsRune(line, '\u2215') {
+			k.gap = name + " mentions other packages"
+		}
+		for _, after := range strings.Split(line, "\u00b7")[1:] {
+			end := strings.IndexFunc(after, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+			if end < 0 {
+				end = len(after)
+			}
+			k.calls = append(k.calls, after[:end])
+		}
+	}
 }
 
 func parseFile(name string, text []byte) (*source, error) {
@@ -350,6 +418,7 @@ func (k *pack) general(f *source, d *ast.GenDecl) {
 				if kind == varNode {
 					n.embeds = embedPatterns(f, d, s)
 					n.text = isString(s)
+					n.shared = isShared(s)
 				}
 				if name.Name == "_" && kind == varNode {
 					n.pack = k
@@ -371,6 +440,38 @@ func isString(s *ast.ValueSpec) bool {
 	}
 	for _, v := range s.Values {
 		if b, ok := v.(*ast.BasicLit); ok && b.Kind == token.STRING {
+			return true
+		}
+	}
+	return false
+}
+
+// isShared tells whether what a variable holds may be changed by way of another
+// name for it: it is, or may be, a map, a slice, a pointer or a channel.
+func isShared(s *ast.ValueSpec) bool {
+	switch t := s.Type.(type) {
+	case nil:
+	case *ast.Ident:
+		return t.Name == "any" || types.Universe.Lookup(t.Name) == nil
+	case *ast.ArrayType:
+		return t.Len == nil
+	case *ast.FuncType:
+		return false
+	default:
+		return true
+	}
+	for _, v := range s.Values {
+		switch v := ast.Unparen(v).(type) {
+		case *ast.BasicLit, *ast.BinaryExpr, *ast.FuncLit:
+		case *ast.CallExpr:
+			// What these make is not changed any more.
+			if f, ok := v.Fun.(*ast.SelectorExpr); ok {
+				if x, ok := f.X.(*ast.Ident); ok && slices.Contains([]string{"errors.New", "fmt.Errorf", "regexp.MustCompile"}, x.Name+"."+f.Sel.Name) {
+					continue
+				}
+			}
+			return true
+		default:
 			return true
 		}
 	}
@@ -413,10 +514,10 @@ func embedPatterns(f *source, d *ast.GenDecl, s *ast.ValueSpec) []string {
 	lines := strings.Split(string(f.text[:at]), "\n")
 	for _, l := range slices.Backward(lines[:len(lines)-1]) {
 		l = strings.TrimSpace(l)
-		if !strings.HasPrefix(l, "//") {
+		if l != "" && !strings.HasPrefix(l, "//") {
 			break
 		}
-		if rest, ok := strings.CutPrefix(l, "//go:embed "); ok {
+		if rest, ok := strings.CutPrefix(l, "//go:embed"); ok && strings.TrimLeft(rest, " \t") != rest {
 			out = append(out, strings.Fields(rest)...)
 		}
 	}

@@ -60,8 +60,6 @@ func (p *Program) link() {
 			case methodNode:
 				name := n.name[strings.LastIndexByte(n.name, '.')+1:]
 				p.methods[name] = append(p.methods[name], n)
-			case initNode:
-				p.inits = append(p.inits, n)
 			case typeNode:
 				for _, f := range n.fields {
 					p.fields[f] = true
@@ -70,10 +68,18 @@ func (p *Program) link() {
 		}
 	}
 	for _, n := range p.all {
+		tells := false
 		for _, r := range n.refs {
+			tells = tells || p.foreign(r) && !r.share && (r.write || !r.value && n.kind == initNode)
 			for _, to := range p.targets(n, r) {
 				p.users[to] = append(p.users[to], n)
+				if r.write && to.kind == varNode && to != n && (!r.share || to.shared) && !slices.Contains(p.writes[to], n) {
+					p.writes[to] = append(p.writes[to], n)
+				}
 			}
+		}
+		if tells {
+			p.tellers = append(p.tellers, n)
 		}
 	}
 }
@@ -169,7 +175,7 @@ type Part struct {
 // gives them, as in "example.com/mod/pkg.Parse" or "main.parse". A function
 // literal counts as the declaration that it is in.
 func (p *Program) Of(functions ...string) Identity {
-	w := &walk{p: p, deep: map[*node]bool{}, shallow: map[*node]bool{}, packs: map[*pack]bool{}, args: map[int]bool{}, files: map[string]key.Key{}}
+	w := &walk{p: p, deep: map[*node]bool{}, shallow: map[*node]bool{}, packs: map[*pack]bool{}, args: map[int]bool{}, foreign: map[string]bool{}, fed: map[*node]int{}, files: map[string]key.Key{}}
 	for _, f := range functions {
 		start, why := p.find(f)
 		if start == nil {
@@ -234,8 +240,11 @@ type walk struct {
 	deep    map[*node]bool
 	shallow map[*node]bool // counts by itself, not with what it reaches
 	packs   map[*pack]bool
-	args    map[int]bool // numbers of arguments of calls of function values
-	deps    bool         // another module is reached
+	args    map[int]bool    // numbers of arguments of calls of function values
+	deps    bool            // another module is reached
+	foreign map[string]bool // packages that are not at hand and are mentioned
+	asks    bool            // one of them may go by what it was told before
+	fed     map[*node]int   // how many nodes were reached when feeds was called
 	files   map[string]key.Key
 	gaps    []string
 }
@@ -262,6 +271,7 @@ func (w *walk) run() {
 			w.visit(n)
 		}
 		w.state()
+		w.tell()
 		if len(w.queue) == 0 {
 			return
 		}
@@ -290,6 +300,10 @@ func (w *walk) enter(k *pack) {
 
 // mention notes a package by its path.
 func (w *walk) mention(pkg string) {
+	if w.p.foreign(ref{pkg: pkg}) {
+		w.foreign[pkg] = true
+		w.asks = w.asks || !inert[pkg] || !w.p.standard(pkg)
+	}
 	switch {
 	case pkg == memoPackage:
 	case w.p.packs[pkg] != nil:
@@ -312,10 +326,18 @@ func (w *walk) visit(n *node) {
 		w.gap("%s uses go:linkname", path.Join(n.pack.path, n.file.name))
 	}
 	if d, ok := n.decl.(*ast.FuncDecl); ok && d.Body == nil {
-		if n.pack.asm == (key.Key{}) {
+		switch {
+		case n.pack.asm == (key.Key{}), w.p.linkname:
 			w.gap("%s has no body in Go", n.label())
-		} else {
+		case n.pack.gap != "":
+			w.gap("%s is assembly: %s", n.label(), n.pack.gap)
+		default:
 			w.files[n.pack.path+"/*.s"] = n.pack.asm
+			for _, name := range n.pack.calls {
+				if to := n.pack.nodes[name]; to != nil {
+					w.add(to)
+				}
+			}
 		}
 	}
 	for _, pattern := range n.embeds {
@@ -324,6 +346,22 @@ func (w *walk) visit(n *node) {
 	if n.text && n.kind == varNode && w.p.settings["-trimpath"] == "true" {
 		w.gap("%s may have been set by -ldflags -X, which a build with -trimpath does not tell", n.label())
 	}
+	w.lead(n)
+	if n.kind == typeNode {
+		prefix := n.name + "."
+		for name, m := range n.pack.nodes {
+			// A receiver that is an alias may mean any type of the package.
+			if m.kind == methodNode && (strings.HasPrefix(name, prefix) || n.pack.alias(m)) {
+				for _, t := range w.p.targets(m, ref{name: strings.TrimPrefix(name, "_test:")}) {
+					w.add(t)
+				}
+			}
+		}
+	}
+}
+
+// lead goes where what a node mentions leads.
+func (w *walk) lead(n *node) {
 	for _, r := range n.refs {
 		w.follow(n, r)
 	}
@@ -340,17 +378,26 @@ func (w *walk) visit(n *node) {
 	for _, args := range n.dynamic {
 		w.args[args] = true
 	}
-	if n.kind == typeNode {
-		prefix := n.name + "."
-		for name, m := range n.pack.nodes {
-			// A receiver that is an alias may mean any type of the package.
-			if m.kind == methodNode && (strings.HasPrefix(name, prefix) || n.pack.alias(m)) {
-				for _, t := range w.p.targets(m, ref{name: strings.TrimPrefix(name, "_test:")}) {
-					w.add(t)
-				}
-			}
-		}
+}
+
+// setter adds a function that sets a variable: by itself, with what flows into
+// the variables that are reached.
+func (w *walk) setter(n *node) {
+	if w.deep[n] {
+		return
 	}
+	w.shallow[n] = true
+	if w.fed[n] == len(w.deep)+1 {
+		return // nothing is reached that was not then
+	}
+	w.fed[n] = len(w.deep) + 1
+	w.lead(n.feeds(w.p, func(pkg, name string) bool {
+		r := ref{pkg: pkg, name: name}
+		if w.p.foreign(r) {
+			return w.told(pkg, true)
+		}
+		return slices.ContainsFunc(w.p.targets(n, r), func(t *node) bool { return t.kind == varNode && w.deep[t] })
+	}))
 }
 
 // follow goes where a mention leads.
@@ -395,27 +442,17 @@ func (w *walk) follow(n *node, r ref) {
 func (w *walk) state() {
 	writers := map[*node]bool{}
 	changed := false // some variable is
-	for _, n := range w.p.all {
-		for _, r := range n.refs {
-			if !r.write {
-				continue
-			}
-			for _, t := range w.p.targets(n, r) {
-				if t.kind != varNode || !w.deep[t] || t == n {
-					continue
-				}
-				changed = true
-				writers[n] = true
-			}
+	for t := range w.deep {
+		for _, n := range w.p.writes[t] {
+			changed = true
+			writers[n] = true
 		}
 	}
 	// Init functions that lead to a writer count with all they reach.
 	var queue []*node
 	seen := map[*node]bool{}
 	for n := range writers {
-		if !w.deep[n] {
-			w.shallow[n] = true
-		}
+		w.setter(n)
 		seen[n] = true
 		queue = append(queue, n)
 	}
@@ -486,6 +523,9 @@ func (w *walk) identity() Identity {
 	}
 	for name, hash := range w.files {
 		id.Parts = append(id.Parts, Part{"file", name, hash.String()})
+	}
+	if w.asks {
+		id.Parts = append(id.Parts, w.p.effects())
 	}
 	id.Parts = append(id.Parts, w.p.buildParts(w.deps)...)
 	slices.SortFunc(id.Parts, func(a, b Part) int {
