@@ -26,6 +26,8 @@ type goType struct {
 	enc     encoder
 	child   *goType  // of a list
 	members []goType // of a struct
+
+	optional bool // of a function's argument: it takes nulls
 }
 
 func (t goType) logical() mapping.LogicalType {

@@ -29,6 +29,18 @@ type node struct {
 	err  error // of the arguments
 }
 
+// each calls f for all steps of a plan, sources first.
+func (n *node) each(seen map[*node]bool, f func(*node)) {
+	if seen[n] {
+		return
+	}
+	seen[n] = true
+	for _, in := range n.in {
+		in.each(seen, f)
+	}
+	f(n)
+}
+
 // step is what a node does.
 type step interface {
 	verb() string  // the method or function

@@ -22,13 +22,7 @@ func (f *goFunc) sqlName() string { return fmt.Sprintf("weft_func_%d", f.id) }
 // functions makes the Go functions of a plan known to the engine.
 func (r *run) functions(root *node) error {
 	var found []*goFunc
-	seen := map[*node]bool{}
-	var visit func(n *node)
-	visit = func(n *node) {
-		if seen[n] {
-			return
-		}
-		seen[n] = true
+	root.each(map[*node]bool{}, func(n *node) {
 		for _, e := range exprsOf(n.step) {
 			e.walk(func(x *expr) {
 				if f, ok := x.value.(*goFunc); ok && x.kind == kindGo {
@@ -36,11 +30,7 @@ func (r *run) functions(root *node) error {
 				}
 			})
 		}
-		for _, in := range n.in {
-			visit(in)
-		}
-	}
-	visit(root)
+	})
 	r.eng.mu.Lock()
 	defer r.eng.mu.Unlock()
 	for _, f := range found {

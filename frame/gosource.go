@@ -43,7 +43,6 @@ type local struct {
 // feed is a source within a query.
 type feed struct {
 	src     goSource
-	stride  uintptr
 	ctx     context.Context
 	eng     *Engine
 	threads int
@@ -75,14 +74,21 @@ func (l feedList) remove(id uint64) {
 }
 
 // feed makes a source known to the engine and returns its SQL.
-func (r *run) feed(src goSource, ordered bool) string {
+func (r *run) feed(src goSource, ordered bool) (string, error) {
+	if c, ok := src.(interface {
+		check(context.Context, *Engine) error
+	}); ok {
+		if err := c.check(r.ctx, r.eng); err != nil {
+			return "", err
+		}
+	}
 	f := &feed{src: src, ctx: r.ctx, eng: r.eng, threads: r.eng.cfg.Threads, scans: map[uint64]*feedScan{}}
 	if ordered {
 		f.threads = 1
 	}
 	id := feedsByID.add(f)
 	r.feeds = append(r.feeds, id)
-	return fmt.Sprintf("%s(%d)", sourceName, id)
+	return fmt.Sprintf("%s(%d)", sourceName, id), nil
 }
 
 func (f *feed) start(want []int) (uint64, error) {

@@ -13,8 +13,6 @@ var (
 	csvLine   = regexp.MustCompile(`CSV Error on Line: (\d+)`)
 	csvFile   = regexp.MustCompile(`(?m)^\s*file\s*=\s*(.*)$`)
 	csvColumn = regexp.MustCompile(`column "?([^"\n]*)"?\.`)
-	jsonFile  = regexp.MustCompile(`in file "([^"]*)"`)
-	jsonLine  = regexp.MustCompile(`(?:record/value|line|object) (\d+)`)
 )
 
 // inputError makes of the engine's message about a file, which is long, one

@@ -206,6 +206,12 @@ func (r *run) compile(n *node) (string, error) {
 	if err := r.functions(n); err != nil {
 		return "", err
 	}
+	r.csvs = nil
+	n.each(map[*node]bool{}, func(n *node) {
+		if s, ok := n.step.(readStep); ok && s.csv != nil {
+			r.csvs = append(r.csvs, s.csv)
+		}
+	})
 	sql, _, err := newWriter(r.describe, r.feed).sql(n)
 	if err != nil {
 		return "", r.explainAt(err)
@@ -329,3 +335,5 @@ func (p *PanicError) Unwrap() error {
 }
 
 func newPanic(v any) *PanicError { return &PanicError{v, debug.Stack()} }
+
+func libraryVersion() string { return bindings.LibraryVersion() }

@@ -17,7 +17,7 @@ type writer struct {
 	// can know them.
 	describe func(sql string) ([]Column, error)
 	// source returns the SQL for rows from Go.
-	source func(s goSource, ordered bool) string
+	source func(s goSource, ordered bool) (string, error)
 
 	uses   map[*node]int
 	shared map[*node]rel
@@ -68,7 +68,7 @@ func (r rel) wrap() rel { return rel{from: r.sub("t"), names: r.names} }
 
 func (r rel) scope() scope { return scope{prefix: "t.", names: r.names} }
 
-func newWriter(describe func(string) ([]Column, error), source func(goSource, bool) string) *writer {
+func newWriter(describe func(string) ([]Column, error), source func(goSource, bool) (string, error)) *writer {
 	return &writer{describe: describe, source: source, uses: map[*node]int{}, shared: map[*node]rel{}}
 }
 
@@ -121,7 +121,10 @@ func (w *writer) node(n *node, ordered bool) (rel, error) {
 	case readStep:
 		return w.leaf(s.sql)
 	case goStep:
-		text := w.source(s.src, ordered)
+		text, err := w.source(s.src, ordered)
+		if err != nil {
+			return rel{}, err
+		}
 		r := rel{from: func(string) string { return text + " AS t" }}
 		for _, c := range s.src.columns() {
 			r.names = append(r.names, c.Name)
