@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/weft-go/weft/cmd/weft/internal/near"
+	"github.com/weft-go/weft/internal/near"
 )
 
 // The exit codes that shells use for commands that do not start.

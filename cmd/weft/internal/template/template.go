@@ -16,7 +16,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/weft-go/weft/cmd/weft/internal/near"
+	"github.com/weft-go/weft/internal/near"
 	"github.com/weft-go/weft/cmd/weft/internal/shell"
 )
 

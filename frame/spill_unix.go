@@ -1,0 +1,56 @@
+//go:build cgo && unix
+
+package frame
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// ownSpillDir makes a directory for this process in parent. A lock on a file
+// in it says that it is in use, and the kernel takes the lock off when the
+// process ends, however that comes. Those without are removed.
+func ownSpillDir(parent string) (string, func(), error) {
+	left, _ := filepath.Glob(filepath.Join(parent, "weft-frame-*"))
+	for _, dir := range left {
+		if f, err := lockDir(dir, os.O_RDWR); err == nil {
+			_ = os.RemoveAll(dir)
+			_ = f.Close()
+		}
+	}
+	dir, err := os.MkdirTemp(parent, "weft-frame-")
+	if err != nil {
+		return "", nil, err
+	}
+	f, err := lockDir(dir, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, func() {
+		_ = os.RemoveAll(dir)
+		_ = f.Close()
+	}, nil
+}
+
+func lockDir(dir string, flags int) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), flags|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// diskFree is what can be written to the disk that dir is on, 0 if not known.
+func diskFree(dir string) int64 {
+	var s syscall.Statfs_t
+	if syscall.Statfs(dir, &s) != nil {
+		return 0
+	}
+	return int64(s.Bavail) * int64(s.Bsize)
+}
