@@ -1,6 +1,9 @@
 package graph
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Record is a graph as plain data, and what a run of it did. [Graph.Record]
 // gives it without a run, [RecordTo] with one. It marshals to JSON as it is.
@@ -117,3 +120,25 @@ func (s State) String() string {
 
 // MarshalText makes it its name.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (k *Kind) UnmarshalText(b []byte) error {
+	for i := KindConst; i <= KindReduce; i++ {
+		if i.String() == string(b) {
+			*k = i
+			return nil
+		}
+	}
+	return fmt.Errorf("graph: %q is no kind of task", b)
+}
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *State) UnmarshalText(b []byte) error {
+	for i := StateWaiting; i <= StateCached; i++ {
+		if i.String() == string(b) {
+			*s = i
+			return nil
+		}
+	}
+	return fmt.Errorf("graph: %q is no state of a task", b)
+}
