@@ -122,29 +122,17 @@ func (g *Graph) plan(asked []uint32) (*planned, error) {
 		}
 	}
 	shape.UseOff, shape.Use = users(shape.InOff, shape.In)
+	seen := make([]bool, len(task))
 	for _, t := range asked {
-		if l := local[t]; l&sched.Const == 0 && !slices.Contains(shape.Asked[max(0, len(shape.Asked)-8):], l) {
+		if l := local[t]; l&sched.Const == 0 && !seen[l] {
+			seen[l] = true
 			shape.Asked = append(shape.Asked, l)
 		}
 	}
-	shape.Asked = unique(shape.Asked)
 	shape.Priority = p.priorities(nodeOf)
 	p.renumber(shape, order.Order(shape), task, nodeOf, local, asked)
 	p.classify()
 	return p, nil
-}
-
-// unique leaves the first of each.
-func unique(ts []uint32) []uint32 {
-	if len(ts) < 2 {
-		return ts
-	}
-	seen := make(map[uint32]struct{}, len(ts))
-	return slices.DeleteFunc(ts, func(t uint32) bool {
-		_, ok := seen[t]
-		seen[t] = struct{}{}
-		return ok
-	})
 }
 
 // nodeAt is the index of the last node that begins below task top.
@@ -252,17 +240,23 @@ func (p *planned) classify() {
 	p.Class, p.slot = make([]uint32, len(p.task)), make([]uint32, len(p.task))
 	p.counts = make([]int, len(p.columns))
 	ofNode := make([]uint32, len(p.nodes))
+	var last classKey // often that of the next node too
+	var lastClass uint32
 	for i, k := range p.nodeOf {
 		n := &p.nodes[k]
 		if ofNode[k] == 0 {
 			key := n.class()
-			c, ok := byKey[key]
+			c, ok := lastClass, len(p.keys) > 0 && key == last
+			if !ok {
+				c, ok = byKey[key]
+			}
 			if !ok {
 				c = uint32(len(p.keys))
 				byKey[key] = c
 				p.keys = append(p.keys, key)
 				p.Classes = append(p.Classes, p.newClass(key))
 			}
+			last, lastClass = key, c
 			ofNode[k] = c + 1
 		}
 		p.Class[i] = ofNode[k] - 1

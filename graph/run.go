@@ -85,7 +85,7 @@ type taskErr struct {
 }
 
 // compute runs what is asked for. The results stay in the stores.
-func (g *Graph) compute(ctx context.Context, call string, asked []uint32, opts []RunOption) (*run, error) {
+func (g *Graph) compute(ctx context.Context, call string, asked []uint32, opts []RunOption) (_ *run, err error) {
 	r := &run{begun: time.Now()}
 	for _, o := range opts {
 		if o != nil {
@@ -106,7 +106,11 @@ func (g *Graph) compute(ctx context.Context, call string, asked []uint32, opts [
 	if err := r.open(ctx, call); err != nil {
 		return nil, err
 	}
-	defer r.close()
+	defer func() {
+		if cerr := r.memory.close(); err == nil && cerr != nil {
+			err = fmt.Errorf("graph: %s: removing the file with results: %w", call, cerr)
+		}
+	}()
 	if r.m.Len() > 0 {
 		r.drive(ctx)
 	}
@@ -427,6 +431,7 @@ func (r *run) sweep() {
 		r.memory.forget(t)
 	}
 	o.Free, o.Unspill, o.Skip = o.Free[:0], o.Unspill[:0], o.Skip[:0]
+	r.watchMemory()
 	if r.log != nil {
 		r.log.sample(r)
 	}
@@ -576,9 +581,4 @@ func (r *run) remember() {
 			r.g.learned[k] = measured{c.Nanos, c.Bytes, c.Count()}
 		}
 	}
-}
-
-// close lets go of what the run holds outside of memory.
-func (r *run) close() {
-	r.memory.close()
 }

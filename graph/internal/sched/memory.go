@@ -106,6 +106,9 @@ func (m *Machine) evict(t uint32, want int64) (got int64) {
 		if got >= want {
 			break
 		}
+		if m.state[v.task] != Done {
+			continue // listed twice: it has been on disk before
+		}
 		m.state[v.task] = Spilling
 		m.moving++
 		m.Out.Spill = append(m.Out.Spill, v.task)
@@ -115,7 +118,7 @@ func (m *Machine) evict(t uint32, want int64) (got int64) {
 }
 
 // Spill has happened: the result of t is on disk and no longer in memory. If
-// that did not work, it stays, and counts as fixed from now on.
+// that did not work, it stays, and results of its class are not tried again.
 func (m *Machine) Spill(t uint32, ok bool) {
 	if m.state[t] != Spilling {
 		return
@@ -123,6 +126,8 @@ func (m *Machine) Spill(t uint32, ok bool) {
 	m.moving--
 	if !ok {
 		m.state[t] = Done
+		m.class(t).Fixed = true
+		m.note(t)
 		if m.unfinished[t] == 0 {
 			m.inHand++
 			m.drop(t)
@@ -156,7 +161,8 @@ func (m *Machine) Loaded(t uint32) {
 // note lists t among what could go to disk.
 func (m *Machine) note(t uint32) {
 	if len(m.large) > 2*m.inHand+1024 {
-		m.large = slices.DeleteFunc(m.large, func(d uint32) bool { return m.state[d] != Done || m.unfinished[d] == 0 })
+		slices.Sort(m.large)
+		m.large = slices.DeleteFunc(slices.Compact(m.large), func(d uint32) bool { return m.state[d] != Done || m.unfinished[d] == 0 })
 	}
 	m.large = append(m.large, t)
 }
