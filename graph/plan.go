@@ -190,7 +190,7 @@ func (p *planned) priorities(nodeOf []uint32) []int32 {
 // renumber writes the plan in the given order.
 func (p *planned) renumber(shape order.Graph, perm, task, nodeOf, local, asked []uint32) {
 	n := len(perm)
-	p.Held = order.Residents(shape, perm)
+	p.Held, p.Roots = order.Residents(shape, perm)
 	in := true
 	for i, t := range perm {
 		if uint32(i) != t {

@@ -71,17 +71,12 @@ type worker struct {
 	slot   *budget.Slot
 	batch  []uint32
 	load   []uint32
-	ran    int     // tasks of the batch that have ended
-	nanos  []int64 // what they took
-	bytes  []int64 // how large their results are
-	errs   []taskErr
+	ran    int           // tasks of the batch that have ended
+	nanos  []int64       // what they took
+	bytes  []int64       // how large their results are
+	err    error         // of the last of them
 	began  time.Duration // when the one that runs began
 	spills []uint32
-}
-
-type taskErr struct {
-	at  int
-	err error
 }
 
 // compute runs what is asked for. The results stay in the stores.
@@ -301,8 +296,8 @@ func (r *run) work(w *worker) {
 // loop runs tasks until there are none for w.
 func (r *run) loop(w *worker) {
 	for {
-		for w.ran < len(w.batch) && !r.stopping.Load() {
-			r.runSome(w)
+		if w.err == nil {
+			r.runBatch(w)
 		}
 		r.mu.Lock()
 		r.settle(w)
@@ -338,8 +333,8 @@ func (r *run) leave(w *worker) {
 	close(r.done)
 }
 
-// runSome runs tasks of w's batch until one panics.
-func (r *run) runSome(w *worker) {
+// runBatch runs w's batch until one fails: those after it may need it.
+func (r *run) runBatch(w *worker) {
 	normal := false
 	defer func() {
 		if normal {
@@ -347,13 +342,10 @@ func (r *run) runSome(w *worker) {
 		}
 		if v := recover(); v != nil {
 			r.crashed(w, v)
-		}
+		} // else runtime.Goexit: whoever deferred before sees to it
 	}()
 	w.began = time.Since(r.begun)
-	for w.ran < len(w.batch) {
-		if r.stopping.Load() {
-			break
-		}
+	for w.ran < len(w.batch) && !r.stopping.Load() {
 		t := w.batch[w.ran]
 		n := &r.nodes[r.nodeOf[t]]
 		in := r.In[r.InOff[t]:r.InOff[t+1]]
@@ -364,6 +356,9 @@ func (r *run) runSome(w *worker) {
 			err = n.do.run(w.slot, r, t, in)
 		}
 		r.ended(w, t, n, err)
+		if err != nil {
+			break
+		}
 	}
 	normal = true
 }
@@ -373,7 +368,7 @@ func (r *run) ended(w *worker, t uint32, n *node, err error) {
 	now := time.Since(r.begun)
 	bytes := int64(0)
 	if err != nil {
-		w.errs = append(w.errs, taskErr{w.ran, err})
+		w.err = err
 	} else {
 		bytes = r.stores[n.column].size(r.slot[t])
 	}
@@ -404,20 +399,19 @@ func (r *run) goexit(w *worker) {
 
 // settle tells the machine what became of w's batch. Called with r.mu held.
 func (r *run) settle(w *worker) {
-	errs := w.errs
-	for i, t := range w.batch {
-		switch {
-		case i >= w.ran:
-			r.m.Again(w.name, t) // not begun
-		case len(errs) > 0 && errs[0].at == i:
-			r.failed(w, t, errs[0].err)
-			errs = errs[1:]
-		default:
+	for i, t := range w.batch[:w.ran] {
+		if i < w.ran-1 || w.err == nil {
 			r.m.Finished(w.name, t, w.nanos[i], w.bytes[i])
 		}
 	}
+	for _, t := range w.batch[w.ran:] {
+		r.m.Again(w.name, t) // not begun
+	}
+	if w.err != nil {
+		r.failed(w, w.batch[w.ran-1], w.err)
+		w.err = nil
+	}
 	w.batch, w.ran, w.nanos, w.bytes = w.batch[:0], 0, w.nanos[:0], w.bytes[:0]
-	w.errs = slices.Delete(w.errs, 0, len(w.errs))
 	r.sweep()
 }
 
@@ -515,8 +509,8 @@ func (r *run) outcome(ctx context.Context, call string) error {
 		}
 	}
 	errs := []error{r.err}
-	if ctx.Err() != nil && r.m.Ended() < r.m.Len() {
-		errs = append(errs, fmt.Errorf("graph: %s: stopped after %d of %d tasks: %w", call, r.m.Ended(), r.m.Len(), stopReason(ctx)))
+	if ctx.Err() != nil && r.m.Done() < r.m.Len() {
+		errs = append(errs, fmt.Errorf("graph: %s: stopped after %d of %d tasks: %w", call, r.m.Done(), r.m.Len(), stopReason(ctx)))
 	}
 	switch {
 	case len(all.errs) == 0:
@@ -529,8 +523,8 @@ func (r *run) outcome(ctx context.Context, call string) error {
 	switch {
 	case len(errs) == 1:
 		return errs[0]
-	case len(errs) == 0 && r.m.Ended() < r.m.Len():
-		return fmt.Errorf("graph: %s: stopped after %d of %d tasks", call, r.m.Ended(), r.m.Len())
+	case len(errs) == 0 && r.m.Done() < r.m.Len():
+		return fmt.Errorf("graph: %s: stopped after %d of %d tasks", call, r.m.Done(), r.m.Len())
 	}
 	return errors.Join(errs...)
 }

@@ -248,34 +248,46 @@ func (w *walk) frees(u uint32) bool {
 	return false
 }
 
-// Residents returns how many results are held while each task of an order
-// runs, its own included: those that have run, are not asked and have users
-// left, as one worker meets it.
-func Residents(g Graph, order []uint32) []uint32 {
-	left := make([]uint32, len(g.InOff)-1)
+// Residents returns how many results one worker holds while it runs each task
+// of an order, its own included: those that have run, are not asked and have
+// users left. roots are those of them that need nothing but constants.
+func Residents(g Graph, order []uint32) (held, roots []uint32) {
+	n := len(g.InOff) - 1
+	left, root := make([]uint32, n), make([]bool, n)
 	for t := range left {
 		left[t] = g.UseOff[t+1] - g.UseOff[t]
 	}
 	for _, t := range g.Asked {
 		left[t] = forever
 	}
-	held := make([]uint32, len(order))
-	now := uint32(0)
+	held, roots = make([]uint32, len(order)), make([]uint32, len(order))
+	now, rootsNow := uint32(0), uint32(0)
 	for i, t := range order {
+		in := g.In[g.InOff[t]:g.InOff[t+1]]
+		root[t] = true
+		for _, d := range in {
+			root[t] = root[t] && d&Const != 0
+		}
 		if left[t] < forever {
 			now++
+			if root[t] {
+				rootsNow++
+			}
 		}
-		held[i] = now
-		for _, d := range g.In[g.InOff[t]:g.InOff[t+1]] {
+		held[i], roots[i] = now, rootsNow
+		for _, d := range in {
 			if d&Const != 0 || left[d] >= forever {
 				continue
 			}
 			if left[d]--; left[d] == 0 {
 				now--
+				if root[d] {
+					rootsNow--
+				}
 			}
 		}
 	}
-	return held
+	return held, roots
 }
 
 const forever = 1 << 31

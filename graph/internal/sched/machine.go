@@ -21,9 +21,10 @@ type Machine struct {
 	lacking  []heap // can run, for want of a resource; the last is CPU places
 
 	held     int // results that running tasks will not free
+	roots    int // results of roots, those of running ones included
 	running  int
 	ended    int // done, failed or skipped
-	failed   int
+	done     int // tasks that have run
 	places   int // workers' places in use
 	free     []int64
 	stopped  bool
@@ -112,6 +113,9 @@ func (m *Machine) Len() int     { return len(m.state) }
 func (m *Machine) Ended() int   { return m.ended }
 func (m *Machine) Running() int { return m.running }
 
+// Done is how many tasks have run and not failed.
+func (m *Machine) Done() int { return m.done }
+
 // Over tells whether there is nothing left to do.
 func (m *Machine) Over() bool { return m.ended == len(m.state) || m.stopped && m.running == 0 }
 
@@ -168,6 +172,7 @@ type holding struct {
 func (m *Machine) start(w int, t uint32) {
 	m.state[t], m.owner[t] = Running, uint16(w)
 	m.running++
+	m.count(t, 1)
 	m.begin(t)
 	c, h := m.class(t), &m.holds[w]
 	if h.cpu == 0 {
@@ -182,6 +187,23 @@ func (m *Machine) start(w int, t uint32) {
 		h.memory += b
 		m.reserved += b
 	}
+}
+
+// count counts the result of a root that is not asked for.
+func (m *Machine) count(t uint32, by int) {
+	if m.root(t) && !m.asked(t) {
+		m.roots += by
+	}
+}
+
+// root tells whether t needs nothing but constants.
+func (m *Machine) root(t uint32) bool {
+	for _, d := range m.inputs(t) {
+		if d&Const == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // begin counts t as one that has begun.
@@ -231,6 +253,7 @@ func (m *Machine) Finished(w int, t uint32, nanos, bytes int64) bool {
 	m.running--
 	m.state[t] = Done
 	m.ended++
+	m.done++
 	m.inHand++
 	c := m.class(t)
 	c.learn(float64(nanos), float64(bytes))
@@ -293,6 +316,7 @@ func (m *Machine) release(t uint32) {
 // drop frees the result of t.
 func (m *Machine) drop(t uint32) {
 	m.inHand--
+	m.count(t, -1)
 	switch m.state[t] {
 	case Spilled:
 		m.spilled--
@@ -313,6 +337,7 @@ func (m *Machine) Fail(w int, t uint32) bool {
 		return false
 	}
 	m.running--
+	m.count(t, -1)
 	m.giveUp(t)
 	return true
 }
@@ -323,7 +348,6 @@ func (m *Machine) giveUp(t uint32) {
 	}
 	m.state[t] = Failed
 	m.ended++
-	m.failed++
 	m.release(t)
 	if !m.KeepGoing {
 		m.stopped = true
@@ -372,6 +396,7 @@ func (m *Machine) Again(w int, t uint32) bool {
 		return false
 	}
 	m.running--
+	m.count(t, -1)
 	m.unstart(t)
 	if m.missing[t] == 0 {
 		m.state[t] = Ready
@@ -425,6 +450,7 @@ func (m *Machine) Lose(t uint32) {
 		m.moving--
 	}
 	m.inHand--
+	m.count(t, -1)
 	if m.unstarted[t] > 0 && !m.asked(t) {
 		m.held--
 	}
@@ -434,6 +460,7 @@ func (m *Machine) Lose(t uint32) {
 		m.stack = m.stack[:len(m.stack)-1]
 		m.redone++
 		m.ended--
+		m.done--
 		m.state[t] = Waiting
 		for _, u := range m.users(t) {
 			m.missing[u]++

@@ -24,7 +24,8 @@ func drawn(in [][]uint32, asked []uint32, class func(t uint32) uint32, classes [
 	for i, t := range perm {
 		at[t] = uint32(i)
 	}
-	p := Plan{InOff: []uint32{0}, Classes: classes, Held: order.Residents(g, perm)}
+	p := Plan{InOff: []uint32{0}, Classes: classes}
+	p.Held, p.Roots = order.Residents(g, perm)
 	for _, t := range perm {
 		for _, d := range in[t] {
 			if d&Const == 0 {
@@ -291,7 +292,7 @@ func (s *sim) check() {
 	if s.steps%17 != 0 && len(m.state) > 200 {
 		return
 	}
-	held, running, ended, inHand, resident := 0, 0, 0, 0, int64(0)
+	held, roots, running, ended, inHand, resident := 0, 0, 0, 0, 0, int64(0)
 	for t := range uint32(len(m.state)) {
 		st := m.state[t]
 		switch {
@@ -327,6 +328,9 @@ func (s *sim) check() {
 		if unstarted > 0 && unstarted < forever && (st.inHand() || st == Running) {
 			held++
 		}
+		if m.root(t) && unfinished < forever && (st == Running || st.inHand() && unfinished > 0) {
+			roots++
+		}
 		if st.inHand() && unfinished > 0 {
 			inHand++
 			if st == Done || st == Spilling {
@@ -342,6 +346,9 @@ func (s *sim) check() {
 	}
 	if held != m.held || running != m.running || ended != m.ended {
 		s.fatal("held %d, says %d; running %d, says %d; ended %d, says %d", held, m.held, running, m.running, ended, m.ended)
+	}
+	if m.moving == 0 && roots != m.roots {
+		s.fatal("%d results of roots, says %d", roots, m.roots)
 	}
 	if m.moving == 0 && (resident != m.resident || inHand != m.inHand) {
 		s.fatal("resident %d, says %d; in hand %d, says %d", resident, m.resident, inHand, m.inHand)

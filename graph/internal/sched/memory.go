@@ -130,6 +130,7 @@ func (m *Machine) Spill(t uint32, ok bool) {
 		m.note(t)
 		if m.unfinished[t] == 0 {
 			m.inHand++
+			m.count(t, 1)
 			m.drop(t)
 		}
 		return
@@ -139,6 +140,7 @@ func (m *Machine) Spill(t uint32, ok bool) {
 	m.spilled++
 	if m.unfinished[t] == 0 {
 		m.inHand++
+		m.count(t, 1)
 		m.drop(t)
 	}
 }
@@ -154,6 +156,7 @@ func (m *Machine) Loaded(t uint32) {
 	m.note(t)
 	if m.unfinished[t] == 0 {
 		m.inHand++
+		m.count(t, 1)
 		m.drop(t)
 	}
 }

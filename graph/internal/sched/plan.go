@@ -33,8 +33,9 @@ type Plan struct {
 	Classes []Class
 	// Asked are the tasks whose results are kept to the end.
 	Asked []uint32
-	// Held is how many results are held while each task runs, by one worker.
-	Held []uint32
+	// Held is how many results one worker holds while it runs each task, and
+	// Roots how many of them are of roots: tasks that need constants only.
+	Held, Roots []uint32
 }
 
 // Class is what some tasks have in common.

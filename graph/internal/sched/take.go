@@ -171,9 +171,19 @@ func (m *Machine) remove(t uint32, from *heap) {
 
 // allowed tells whether t may start without too many results being held. One
 // worker alone would hold Held[t]; each further one may hold one more, and some
-// slack keeps them from waiting for each other.
+// slack keeps them from waiting for each other. For roots, which bring new data
+// in, what they have brought must also be few.
 func (m *Machine) allowed(t uint32) bool {
-	return m.running == 0 || m.held < int(m.Plan.Held[t])+m.Workers+m.Slack || m.frees(t)
+	more := m.Workers + m.Slack
+	switch {
+	case m.running == 0:
+		return true
+	case m.held >= int(m.Plan.Held[t])+more:
+		return m.frees(t)
+	case m.roots >= int(m.Plan.Roots[t])+more:
+		return !m.root(t)
+	}
+	return true
 }
 
 // frees tells whether t is the last to need one of its inputs.
@@ -197,14 +207,13 @@ func (m *Machine) extend(w int, t uint32) {
 	skipped := 0
 	n := uint32(len(m.state))
 	for q := t + 1; q < n && len(m.Out.Run) < m.Most && took < m.Batch && skipped < 64; q++ {
-		if m.state[q] > Ready {
+		if m.state[q] > Ready || !m.follows(w, q) {
 			skipped++
 			continue
 		}
 		c := m.class(q)
-		if c.Alone || c.count == 0 || took+c.Nanos > m.Batch || !m.follows(w, q) || !m.allowed(q) {
-			skipped++
-			continue
+		if c.Alone || c.count == 0 || took+c.Nanos > m.Batch || !m.allowed(q) {
+			return // what follows would be out of order
 		}
 		if m.Memory > 0 && m.resident+m.reserved+m.estimate(c) > m.Memory {
 			return
