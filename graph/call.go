@@ -25,8 +25,16 @@ func constants[T any](g *Graph, vs ...T) (first uint32) {
 	col.constants = append(col.constants, vs...)
 	first = g.add(KindConst, nil, c, len(vs), nil)
 	g.nodes[len(g.nodes)-1].first0 = at
+	if col.fixed < 0 && len(vs) <= fewConstants {
+		for i := range vs {
+			g.noteLarge(c, at+uint32(i), col.measure(&vs[i]))
+		}
+	}
 	return first
 }
+
+// fewConstants is how many constants at once are looked at for their size.
+const fewConstants = 1024
 
 // values are n Values from the task first on.
 func values[T any](g *Graph, first uint32, n int) []Value[T] {

@@ -25,6 +25,7 @@ type Graph struct {
 	kept    map[uint32]uint32 // constants in place of tasks: Persist
 	dedup   map[string]uint32 // pure nodes by what they are
 	learned map[classKey]measured
+	large   map[place]largeConstant // constants that are worth a word
 
 	// lent is what other graphs may take: the kept results. It has a lock of its
 	// own, which is the last to be taken.
