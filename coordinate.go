@@ -19,9 +19,9 @@ const (
 	// quarter of the time since the start.
 	fullWindow  = 2 * time.Millisecond
 	probeWindow = 30 * time.Millisecond
-	// mostUnclear is how often a thread that hardly computes and does not sleep
-	// either is looked at again, before others are believed to have its CPU.
-	mostUnclear = 8
+	// mostNaps is how often a thread that hardly computes is given time to go to
+	// sleep before others are believed to have its CPU.
+	mostNaps = 50
 	// longWindow is when a window ends though little was finished.
 	longWindow = 100 * time.Millisecond
 )
@@ -126,10 +126,6 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	}
 	if tid != 0 {
 		cpu := pilot.CPUOf(tid) - r.long.cpu
-		if real := pilot.RealTime() - r.long.real; cpu < real/10 && real > 0 && r.unclear < mostUnclear && !pilot.Blocked(tid) {
-			r.unclear++
-			return firstLook // on its way to sleep, or kept from computing: the next look tells
-		}
 		r.measureShare(w, cpu, now-r.long.at, r.robbed(cpu))
 	}
 	est := r.est.Estimate()
@@ -181,7 +177,17 @@ func (r *run) robbed(cpu time.Duration) bool {
 	if pilot.RealTime()-r.long.real-cpu < longItem/8 {
 		return false
 	}
-	return !pilot.Blocked(r.long.tid) || pilot.Read().Runnable > 0
+	for range mostNaps {
+		if pilot.Blocked(r.long.tid) {
+			return pilot.Read().Runnable > 0
+		}
+		if cpu > (pilot.RealTime()-r.long.real)/10 || r.first.began.Load() != r.long.began {
+			break
+		}
+		pilot.Nap() // on a busy machine it may still be on its way to sleep
+		cpu = pilot.CPUOf(r.long.tid) - r.long.cpu
+	}
+	return true
 }
 
 // cpuWindow is where the window that is being measured began.

@@ -108,8 +108,6 @@ type run struct {
 	seen   int64 // items finished when the coordinator saw an item run
 	seenAt time.Duration
 	long   longLook
-
-	unclear int // looks that did not tell
 }
 
 // body runs the items of w's chunk until one asks to stop, and returns the

@@ -31,6 +31,13 @@ func CPUOf(tid int) time.Duration {
 // (testing/synctest). Costs half a microsecond.
 func RealTime() time.Duration { return clock(unix.CLOCK_MONOTONIC) }
 
+// Nap waits 0.2 ms of real time, also where time.Sleep does not
+// (testing/synctest).
+func Nap() {
+	ts := unix.NsecToTimespec(int64(200 * time.Microsecond))
+	_ = unix.Nanosleep(&ts, nil)
+}
+
 // Blocked tells whether a thread of this process sleeps in the kernel, rather
 // than running or standing ready for a CPU that another program has. Costs
 // some microseconds.

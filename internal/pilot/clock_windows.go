@@ -15,6 +15,7 @@ const HasThreadCPU = false
 func ThreadCPU() time.Duration           { return 0 }
 func ThreadID() int                      { return 0 }
 func CPUOf(tid int) time.Duration        { return 0 }
+func Nap()                               {}
 func Blocked(int) bool                   { return false }
 func RunDelay() time.Duration            { return 0 }
 func RealTime() time.Duration            { return 0 }
