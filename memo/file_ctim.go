@@ -1,3 +1,5 @@
+//go:build linux || freebsd || openbsd || dragonfly || solaris
+
 package memo
 
 import (
