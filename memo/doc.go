@@ -24,8 +24,10 @@
 //   - [Manual]: with [Version], you say when the code has changed.
 //
 // What a wrapped function reads besides its argument is for you to mind: files
-// that are not a [File], environment variables, the time, and variables that
-// the program sets while it runs.
+// that are not a [File], environment variables, the time, values of its
+// context, and what variables hold that the program sets while it runs (the
+// code that makes it counts, what it is made from does not). Where an argument
+// holds interfaces, the methods of all types of the program count.
 //
 // # Arguments and results
 //

@@ -113,6 +113,9 @@ func program() (*code.Program, error) {
 	}
 	var modules []code.Module
 	for _, f := range list {
+		if f == nil || strings.HasPrefix(fmt.Sprintf("%T", f), "os.") || strings.HasPrefix(fmt.Sprintf("%T", f), "*os.") {
+			return nil, errors.New("the sources were given as a directory of today, which need not be what was compiled; embed them")
+		}
 		b, err := fs.ReadFile(f, "go.mod")
 		if err != nil {
 			return nil, errors.New("the embedded sources have no go.mod at their root")
@@ -194,7 +197,11 @@ func (c *Cache) identify(function, keyFunction string, o *options) (identity, er
 		whole.note = "no sources are embedded (see memo.Source)"
 		return whole, nil
 	}
-	name := recordName("b", key.Of(b[:], []byte(function), []byte(keyFunction)))
+	open := ""
+	if o.open {
+		open = "any type"
+	}
+	name := recordName("b", key.Of(b[:], []byte(function), []byte(keyFunction), []byte(open)))
 	var r binaryRecord
 	if c.store != nil && json.Unmarshal(c.store.ReadRecord(name), &r) == nil && r.Function == function {
 		if code, err := key.Parse(r.Code); err == nil {
@@ -209,7 +216,7 @@ func (c *Cache) identify(function, keyFunction string, o *options) (identity, er
 	p, err := program()
 	if err != nil {
 		r.Note = err.Error()
-	} else if id := p.Of(names(function, keyFunction)...); id.Gap != "" {
+	} else if id := codeOf(p, o.open, names(function, keyFunction)); id.Gap != "" {
 		r.Note = id.Gap
 	} else {
 		exact := identity{level: Exact, code: key.Of([]byte("exact"), id.Hash[:])}
@@ -221,6 +228,13 @@ func (c *Cache) identify(function, keyFunction string, o *options) (identity, er
 	c.writeJSON(name, r)
 	whole.note = r.Note
 	return whole, nil
+}
+
+func codeOf(p *code.Program, open bool, functions []string) code.Identity {
+	if open {
+		return p.OfAny(functions...)
+	}
+	return p.Of(functions...)
 }
 
 // names are those of the functions that are not "".

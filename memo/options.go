@@ -17,7 +17,8 @@ type options struct {
 	ignore    []string
 	validate  func(Meta) bool
 	expires   time.Duration
-	key       any // func(T) any
+	key       any  // func(T) any
+	open      bool // the argument may hold values of any type
 }
 
 // Version makes s stand for the function's code, in place of its sources or

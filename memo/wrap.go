@@ -49,6 +49,7 @@ func Wrap[T, R any](c *Cache, f func(ctx context.Context, arg T) (R, error), opt
 		}
 	}
 	w.counted.name = functionName(reflect.ValueOf(f))
+	w.opts.open = shape.Open(reflect.TypeFor[T]())
 	w.err = w.check()
 	keyName := ""
 	if w.keyOf != nil {

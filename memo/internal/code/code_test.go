@@ -304,6 +304,24 @@ func TestTwoFunctions(t *testing.T) {
 	}
 }
 
+// What comes behind an interface may have any type.
+func TestAnyType(t *testing.T) {
+	t.Parallel()
+	of := func(text string) *Program {
+		return program(map[string]string{
+			"main.go":    "package main\n\nimport \"example.com/m/money\"\n\nfunc main() { f(money.New()) }\n\nfunc f(x any) string { return fmt.Sprint(x) }\n",
+			"money/x.go": "package money\n\ntype M int\n\nfunc New() M { return 1 }\n\nfunc (M) String() string { return " + text + " }\n",
+		})
+	}
+	a, b := of("\"1\""), of("\"2\"")
+	if a.OfAny("main.f").Hash == b.OfAny("main.f").Hash {
+		t.Error("the same with any type")
+	}
+	if a.Of("main.f").Hash != b.Of("main.f").Hash {
+		t.Error("not the same without")
+	}
+}
+
 func TestSplitName(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string][2]string{

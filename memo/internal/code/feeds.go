@@ -10,12 +10,17 @@ import (
 // counts: the calls and types that a value is made by, also by way of local
 // variables, and the conditions that it hangs on.
 
+// object is what the parser resolves a local name to, within its file.
+//
+//lint:ignore SA1019 types are not known here, and locals need none
+type object = *ast.Object
+
 // feeder finds what flows into some variables within one declaration.
 type feeder struct {
 	a       *analysis
 	isVar   func(pkg, name string) bool // of package level, "" for the own one
-	parts   map[*ast.Object]bool        // locals that are, or hold, a part of it
-	inputs  map[*ast.Object]bool        // locals that only go into a call for it
+	parts   map[object]bool             // locals that are, or hold, a part of it
+	inputs  map[object]bool             // locals that only go into a call for it
 	marked  map[ast.Node]bool
 	changed bool
 }
@@ -25,7 +30,7 @@ func (n *node) feeds(p *Program, isVar func(pkg, name string) bool) *node {
 	sub := &node{pack: n.pack, file: n.file, decl: n.decl, keyword: n.keyword, kind: funcNode, name: n.name}
 	f := &feeder{
 		a:     &analysis{p: p, n: sub, locals: map[token.Pos]*ast.Ident{}, keep: map[token.Pos]bool{}},
-		isVar: isVar, parts: map[*ast.Object]bool{}, inputs: map[*ast.Object]bool{}, marked: map[ast.Node]bool{}, changed: true,
+		isVar: isVar, parts: map[object]bool{}, inputs: map[object]bool{}, marked: map[ast.Node]bool{}, changed: true,
 	}
 	for f.changed {
 		f.changed = false

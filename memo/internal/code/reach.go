@@ -174,7 +174,14 @@ type Part struct {
 // Of returns the identity of functions together, by the names that the runtime
 // gives them, as in "example.com/mod/pkg.Parse" or "main.parse". A function
 // literal counts as the declaration that it is in.
-func (p *Program) Of(functions ...string) Identity {
+func (p *Program) Of(functions ...string) Identity { return p.of(false, functions) }
+
+// OfAny is Of for functions that take interfaces: what comes behind one may be
+// of any type of the program, and fmt or sort call methods that the functions
+// don't name.
+func (p *Program) OfAny(functions ...string) Identity { return p.of(true, functions) }
+
+func (p *Program) of(anyType bool, functions []string) Identity {
 	w := &walk{p: p, deep: map[*node]bool{}, shallow: map[*node]bool{}, packs: map[*pack]bool{}, args: map[int]bool{}, foreign: map[string]bool{}, fed: map[*node]int{}, files: map[string]key.Key{}}
 	for _, f := range functions {
 		start, why := p.find(f)
@@ -182,6 +189,18 @@ func (p *Program) Of(functions ...string) Identity {
 			return Identity{Gap: why}
 		}
 		w.add(start)
+	}
+	if anyType {
+		for _, m := range p.all {
+			if m.kind == methodNode {
+				w.add(m)
+			}
+		}
+		for _, d := range p.info.Deps {
+			if d.Path != weftModule && p.owner(d.Path) == nil {
+				w.mention(d.Path)
+			}
+		}
 	}
 	w.run()
 	return w.identity()

@@ -14,6 +14,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/big"
 	"reflect"
 	"slices"
 	"strings"
@@ -274,7 +275,7 @@ func (e *encoder) value(v reflect.Value) error {
 		}
 		e.tag('a')
 		elem := v.Elem()
-		e.bytes([]byte(elem.Type().PkgPath() + " " + elem.Type().String()))
+		e.bytes([]byte(shape.Name(elem.Type())))
 		return e.value(elem)
 	case reflect.Slice:
 		return e.slice(v)
@@ -305,6 +306,16 @@ func (e *encoder) whole(v reflect.Value, info *shape.Info) error {
 		e.word(uint64(x.Nanosecond()))
 		e.word(uint64(int64(offset)))
 		e.bytes([]byte(name))
+		if where := x.Location().String(); where != name {
+			e.bytes([]byte(where)) // its other half of the year counts too
+		}
+	case *big.Float:
+		b, err := x.GobEncode()
+		if err != nil {
+			return &shape.Error{Type: v.Type(), Why: err.Error()}
+		}
+		e.tag('G')
+		e.bytes(b)
 	case encoding.BinaryMarshaler:
 		b, err := x.MarshalBinary()
 		if err != nil {

@@ -6,8 +6,12 @@ package shape
 import (
 	"encoding"
 	"fmt"
+	"math/big"
+	"net/url"
 	"reflect"
+	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +26,7 @@ const (
 	Binary            // MarshalBinary and UnmarshalBinary
 	Text              // MarshalText and UnmarshalText
 	Refused
+	Float // big.Float, whose text has no precision
 )
 
 // Field is a field of a struct.
@@ -61,8 +66,13 @@ var (
 )
 
 func look(t reflect.Type) *Info {
-	if t == timeType {
+	switch t {
+	case timeType:
 		return &Info{Way: Time}
+	case reflect.TypeFor[big.Float]():
+		return &Info{Way: Float}
+	case reflect.TypeFor[regexp.Regexp]():
+		return &Info{Way: Refused, Why: "its text does not tell by which rules it matches; keep the text"}
 	}
 	switch t.Kind() {
 	case reflect.Chan:
@@ -84,7 +94,8 @@ func look(t reflect.Type) *Info {
 	// The standard library's types with hidden fields are its own affair: a
 	// mutex, an open file. Their marshalers tell all that counts. Those of other
 	// packages may leave something out, so there the fields themselves count.
-	if standard(t.PkgPath()) {
+	// The text of a URL leaves out how it is escaped, and is read in another way.
+	if standard(t.PkgPath()) && t != reflect.TypeFor[url.URL]() && t != reflect.TypeFor[url.Userinfo]() {
 		p := reflect.PointerTo(t)
 		switch {
 		case p.Implements(binaryMarshal) && p.Implements(binaryUnmarshal):
@@ -136,6 +147,45 @@ func Root(t reflect.Type) string {
 		return t.Name()
 	}
 	return t.String()
+}
+
+// Open tells whether values of t may hold values of types that t does not name:
+// behind interfaces, in fields that count.
+func Open(t reflect.Type) bool { return open(t, map[reflect.Type]bool{}) }
+
+func open(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[t] {
+		return false
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Interface:
+		return true
+	case reflect.Struct:
+		i := Of(t)
+		return i.Way == Parts && slices.ContainsFunc(i.Fields, func(f Field) bool { return !f.Skipped && open(f.Type, seen) })
+	case reflect.Map:
+		return open(t.Key(), seen) || open(t.Elem(), seen)
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return open(t.Elem(), seen)
+	}
+	return false
+}
+
+var names sync.Map // reflect.Type -> string
+
+// Name tells the type of what an interface holds. Types without a name of their
+// own are spelled out: *a/lib.T and *b/lib.T both call themselves *lib.T.
+func Name(t reflect.Type) string {
+	if t.Name() != "" {
+		return t.PkgPath() + " " + t.String()
+	}
+	if s, ok := names.Load(t); ok {
+		return s.(string)
+	}
+	s := Print(t)
+	names.Store(t, s)
+	return s
 }
 
 // Print describes the structure of t with all types that it is made of, so

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"reflect"
 	"time"
 
@@ -327,7 +328,9 @@ func (r *reader) whole(v reflect.Value, info *shape.Info) (err error) {
 	p := reflect.New(t)
 	switch info.Way {
 	case shape.Time:
-		err = p.Interface().(*time.Time).UnmarshalBinary(b)
+		*p.Interface().(*time.Time), err = readTime(b)
+	case shape.Float:
+		err = p.Interface().(*big.Float).GobDecode(b)
 	case shape.Binary:
 		err = p.Interface().(encoding.BinaryUnmarshaler).UnmarshalBinary(b)
 	case shape.Text:

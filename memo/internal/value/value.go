@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"reflect"
 	"time"
 
@@ -304,7 +305,9 @@ func (w *writer) whole(v reflect.Value, info *shape.Info) error {
 	var err error
 	switch info.Way {
 	case shape.Time:
-		b, err = p.Interface().(*time.Time).MarshalBinary()
+		b, err = appendTime(*p.Interface().(*time.Time))
+	case shape.Float:
+		b, err = p.Interface().(*big.Float).GobEncode()
 	case shape.Binary:
 		b, err = p.Interface().(encoding.BinaryMarshaler).MarshalBinary()
 	default:
