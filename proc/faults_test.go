@@ -11,10 +11,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -247,6 +249,82 @@ func TestMaxTasksUnderLoad(t *testing.T) {
 			t.Fatalf("item %d: %d", i, v)
 		}
 	}
+}
+
+// M4: submits without end, more than any queue holds. What is under way stays
+// bounded, here and in the workers.
+func TestManySubmits(t *testing.T) {
+	n := 200_000
+	if soak {
+		n = 10_000_000
+	}
+	p := start(t, proc.Config{Workers: 2})
+	for _, c := range []struct {
+		name string
+		n    int
+		opts []weft.StreamOption
+	}{
+		{"in chunks", n, nil},
+		{"one by one", n / 10, []weft.StreamOption{weft.Chunk(1)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var read, done, ahead atomic.Int64
+			items := func(yield func(int) bool) {
+				for i := range c.n {
+					if n := read.Add(1) - done.Load(); n > ahead.Load() {
+						ahead.Store(n)
+					}
+					if !yield(i) {
+						return
+					}
+				}
+			}
+			runtime.GC()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			peak := uint64(0)
+			next := 0
+			for v, err := range weft.Stream(t.Context(), items, square, append(c.opts, weft.On(p), isolated)...) {
+				if err != nil || v != next*next {
+					t.Fatalf("item %d: %d, %v", next, v, err)
+				}
+				done.Add(1)
+				if next++; next%(c.n/20) == 0 {
+					runtime.ReadMemStats(&after)
+					peak = max(peak, after.HeapAlloc)
+				}
+			}
+			if next != c.n {
+				t.Errorf("%d of %d items", next, c.n)
+			}
+			t.Logf("at most %d items under way, %d KiB more here than before", ahead.Load(), (int64(peak)-int64(before.HeapAlloc))>>10)
+			if ahead.Load() > 50_000 {
+				t.Errorf("%d items were under way", ahead.Load())
+			}
+			if more := int64(peak) - int64(before.HeapAlloc); more > 64<<20 {
+				t.Errorf("%d MiB more than before", more>>20)
+			}
+			for _, pid := range p.PIDs() {
+				if b := residentOf(t, pid); b > 128<<20 {
+					t.Errorf("a worker holds %d MiB", b>>20)
+				}
+			}
+		})
+	}
+}
+
+// residentOf is the memory that a process holds, in bytes.
+func residentOf(t *testing.T, pid int) int64 {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
 }
 
 // program starts this test binary as another program.
