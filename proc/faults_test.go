@@ -58,12 +58,14 @@ func wantDeath(t *testing.T, p *proc.Pool, bad do, opts ...weft.MapOption) *proc
 func TestDeaths(t *testing.T) {
 	t.Parallel()
 	p := start(t, proc.Config{Workers: 2})
+	last := ""
 	for _, chunk := range []int{1, 40} {
 		opt := weft.Chunk(chunk)
 		d := wantDeath(t, p, do{What: "kill"}, opt)
-		if d.Signal != syscall.SIGKILL || d.ExitCode != -1 || !slices.Contains(d.Stderr, "about to die") || d.PeakRSS < 1<<20 || d.PID == 0 {
-			t.Errorf("%#v", d)
+		if d.Signal != syscall.SIGKILL || d.ExitCode != -1 || !slices.Contains(d.Stderr, "about to die") || d.PeakRSS < 1<<20 || d.PID == 0 || len(d.Input) != 12 || d.Input != last && last != "" {
+			t.Errorf("%#v, input %q before", d, last)
 		}
+		last = d.Input
 		// One of many is run once more by itself, to make sure; of short items
 		// sent one by one several may be under way at a worker too.
 		if d.Deaths != 2 && (chunk > 1 || d.Deaths != 1) {
@@ -356,7 +358,7 @@ func init() {
 			return 1
 		}
 		fmt.Println(p.PIDs())
-		_, err = weft.Map(context.Background(), numbers(4), holdBelow, weft.On(p), weft.Chunk(1))
+		_, err = weft.Map(context.Background(), []int{3, 0, 3, 0}, holdBelow, weft.On(p), weft.Chunk(1))
 		fmt.Println("error:", err)
 		return 1
 	}
@@ -456,8 +458,8 @@ func TestMarkerByHand(t *testing.T) {
 	}
 }
 
-// kill -9 of a program ends its workers, and theirs, within a second, and no
-// file is left.
+// kill -9 of a program ends its workers, and theirs, four levels down, within a
+// second, and no file is left; SIGTERM does too.
 func TestKilledParent(t *testing.T) {
 	rounds := 4
 	if soak {
@@ -476,7 +478,8 @@ func TestKilledParent(t *testing.T) {
 		return n
 	}
 	before := files()
-	for range rounds {
+	deepest := 0
+	for round := range rounds {
 		cmd, out := program(t, "hold")
 		if !out.Scan() || strings.HasPrefix(out.Text(), "error") {
 			t.Fatal(out.Text())
@@ -492,12 +495,22 @@ func TestKilledParent(t *testing.T) {
 		if len(pids) != 2 {
 			t.Fatal(out.Text())
 		}
-		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond) // a random moment is what is tested
+		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond) // a random moment is what is tested
 		var below []int
-		for _, pid := range pids {
-			below = append(below, childrenOf(pid)...)
+		depth := 1
+		for level := pids; ; depth++ {
+			var next []int
+			for _, pid := range level {
+				next = append(next, childrenOf(pid)...)
+			}
+			if len(next) == 0 {
+				break
+			}
+			below = append(below, next...)
+			level = next
 		}
-		if err := cmd.Process.Kill(); err != nil {
+		deepest = max(deepest, depth)
+		if err := cmd.Process.Signal([]os.Signal{syscall.SIGKILL, syscall.SIGTERM}[round%2]); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, time.Second, fmt.Sprintf("the workers %v and those below %v end", pids, below), func() bool {
@@ -505,6 +518,7 @@ func TestKilledParent(t *testing.T) {
 		})
 		_ = cmd.Wait()
 	}
+	t.Logf("%d rounds, pools up to %d levels deep", rounds, deepest)
 	if n := files(); n != before {
 		t.Errorf("%d files before, %d after", before, n)
 	}
