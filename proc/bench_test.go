@@ -3,6 +3,7 @@
 package proc_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/weft-go/weft"
@@ -21,19 +22,25 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
+// BenchmarkRoundTrip has one item under way at a time. With two workers, one of
+// them is idle.
 func BenchmarkRoundTrip(b *testing.B) {
-	p, err := proc.Start(b.Context(), proc.Config{Workers: 1})
-	if err != nil {
-		b.Fatal(err)
+	for _, workers := range []int{1, 2} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			p, err := proc.Start(b.Context(), proc.Config{Workers: workers})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer p.Close() //nolint:errcheck // always nil
+			items := make([]int, 20_000)
+			for b.Loop() {
+				if _, err := weft.Map(b.Context(), items, square, weft.On(p), weft.Chunk(1), weft.Workers(1), weft.Require(weft.Isolation)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(items)), "ns/item")
+		})
 	}
-	defer p.Close() //nolint:errcheck // always nil
-	items := make([]int, 20_000)
-	for b.Loop() {
-		if _, err := weft.Map(b.Context(), items, square, weft.On(p), weft.Chunk(1), weft.Workers(1), weft.Require(weft.Isolation)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(items)), "ns/item")
 }
 
 func BenchmarkTiny(b *testing.B) {

@@ -22,6 +22,9 @@ type DeathError struct {
 	PID    int
 	// Index is the item's place in the input.
 	Index int
+	// Input begins the SHA-256 of the item as it was encoded, in hex: an input
+	// that ends workers again and again has the same. "" if it can't be told.
+	Input string
 	// Signal is what killed the process, 0 if it exited.
 	Signal syscall.Signal
 	// ExitCode is what it exited with, -1 if a signal killed it.
@@ -54,6 +57,9 @@ func (e *DeathError) Error() string {
 		fmt.Fprintf(&b, "exited with code %d", e.ExitCode)
 	}
 	fmt.Fprintf(&b, " while it ran item %d", e.Index)
+	if e.Input != "" {
+		fmt.Fprintf(&b, " (input %s)", e.Input)
+	}
 	if e.Deaths > 1 {
 		fmt.Fprintf(&b, ", the second time: the item is given up")
 	}

@@ -11,10 +11,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -56,12 +58,14 @@ func wantDeath(t *testing.T, p *proc.Pool, bad do, opts ...weft.MapOption) *proc
 func TestDeaths(t *testing.T) {
 	t.Parallel()
 	p := start(t, proc.Config{Workers: 2})
+	last := ""
 	for _, chunk := range []int{1, 40} {
 		opt := weft.Chunk(chunk)
 		d := wantDeath(t, p, do{What: "kill"}, opt)
-		if d.Signal != syscall.SIGKILL || d.ExitCode != -1 || !slices.Contains(d.Stderr, "about to die") || d.PeakRSS < 1<<20 || d.PID == 0 {
-			t.Errorf("%#v", d)
+		if d.Signal != syscall.SIGKILL || d.ExitCode != -1 || !slices.Contains(d.Stderr, "about to die") || d.PeakRSS < 1<<20 || d.PID == 0 || len(d.Input) != 12 || d.Input != last && last != "" {
+			t.Errorf("%#v, input %q before", d, last)
 		}
+		last = d.Input
 		// One of many is run once more by itself, to make sure; of short items
 		// sent one by one several may be under way at a worker too.
 		if d.Deaths != 2 && (chunk > 1 || d.Deaths != 1) {
@@ -249,6 +253,82 @@ func TestMaxTasksUnderLoad(t *testing.T) {
 	}
 }
 
+// M4: submits without end, more than any queue holds. What is under way stays
+// bounded, here and in the workers.
+func TestManySubmits(t *testing.T) {
+	n := 200_000
+	if soak {
+		n = 10_000_000
+	}
+	p := start(t, proc.Config{Workers: 2})
+	for _, c := range []struct {
+		name string
+		n    int
+		opts []weft.StreamOption
+	}{
+		{"in chunks", n, nil},
+		{"one by one", n / 10, []weft.StreamOption{weft.Chunk(1)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var read, done, ahead atomic.Int64
+			items := func(yield func(int) bool) {
+				for i := range c.n {
+					if n := read.Add(1) - done.Load(); n > ahead.Load() {
+						ahead.Store(n)
+					}
+					if !yield(i) {
+						return
+					}
+				}
+			}
+			runtime.GC()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			peak := uint64(0)
+			next := 0
+			for v, err := range weft.Stream(t.Context(), items, square, append(c.opts, weft.On(p), isolated)...) {
+				if err != nil || v != next*next {
+					t.Fatalf("item %d: %d, %v", next, v, err)
+				}
+				done.Add(1)
+				if next++; next%(c.n/20) == 0 {
+					runtime.ReadMemStats(&after)
+					peak = max(peak, after.HeapAlloc)
+				}
+			}
+			if next != c.n {
+				t.Errorf("%d of %d items", next, c.n)
+			}
+			t.Logf("at most %d items under way, %d KiB more here than before", ahead.Load(), (int64(peak)-int64(before.HeapAlloc))>>10)
+			if ahead.Load() > 50_000 {
+				t.Errorf("%d items were under way", ahead.Load())
+			}
+			if more := int64(peak) - int64(before.HeapAlloc); more > 64<<20 {
+				t.Errorf("%d MiB more than before", more>>20)
+			}
+			for _, pid := range p.PIDs() {
+				if b := residentOf(t, pid); b > 128<<20 {
+					t.Errorf("a worker holds %d MiB", b>>20)
+				}
+			}
+		})
+	}
+}
+
+// residentOf is the memory that a process holds, in bytes.
+func residentOf(t *testing.T, pid int) int64 {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}
+
 // program starts this test binary as another program.
 func program(t *testing.T, name string, env ...string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
@@ -278,7 +358,7 @@ func init() {
 			return 1
 		}
 		fmt.Println(p.PIDs())
-		_, err = weft.Map(context.Background(), numbers(4), holdBelow, weft.On(p), weft.Chunk(1))
+		_, err = weft.Map(context.Background(), []int{3, 0, 3, 0}, holdBelow, weft.On(p), weft.Chunk(1))
 		fmt.Println("error:", err)
 		return 1
 	}
@@ -378,8 +458,8 @@ func TestMarkerByHand(t *testing.T) {
 	}
 }
 
-// kill -9 of a program ends its workers, and theirs, within a second, and no
-// file is left.
+// kill -9 of a program ends its workers, and theirs, four levels down, within a
+// second, and no file is left; SIGTERM does too.
 func TestKilledParent(t *testing.T) {
 	rounds := 4
 	if soak {
@@ -398,7 +478,8 @@ func TestKilledParent(t *testing.T) {
 		return n
 	}
 	before := files()
-	for range rounds {
+	deepest := 0
+	for round := range rounds {
 		cmd, out := program(t, "hold")
 		if !out.Scan() || strings.HasPrefix(out.Text(), "error") {
 			t.Fatal(out.Text())
@@ -414,12 +495,22 @@ func TestKilledParent(t *testing.T) {
 		if len(pids) != 2 {
 			t.Fatal(out.Text())
 		}
-		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond) // a random moment is what is tested
+		time.Sleep(time.Duration(rand.IntN(200)) * time.Millisecond) // a random moment is what is tested
 		var below []int
-		for _, pid := range pids {
-			below = append(below, childrenOf(pid)...)
+		depth := 1
+		for level := pids; ; depth++ {
+			var next []int
+			for _, pid := range level {
+				next = append(next, childrenOf(pid)...)
+			}
+			if len(next) == 0 {
+				break
+			}
+			below = append(below, next...)
+			level = next
 		}
-		if err := cmd.Process.Kill(); err != nil {
+		deepest = max(deepest, depth)
+		if err := cmd.Process.Signal([]os.Signal{syscall.SIGKILL, syscall.SIGTERM}[round%2]); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, time.Second, fmt.Sprintf("the workers %v and those below %v end", pids, below), func() bool {
@@ -427,6 +518,7 @@ func TestKilledParent(t *testing.T) {
 		})
 		_ = cmd.Wait()
 	}
+	t.Logf("%d rounds, pools up to %d levels deep", rounds, deepest)
 	if n := files(); n != before {
 		t.Errorf("%d files before, %d after", before, n)
 	}

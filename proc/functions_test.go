@@ -177,9 +177,9 @@ func nestedPool(ctx context.Context, depth int) ([]int, error) {
 	return pids, err
 }
 
-// holdBelow runs items that never end in a pool of its own.
-func holdBelow(ctx context.Context, n int) (int, error) {
-	if n%2 == 1 {
+// holdBelow runs an item that never ends, so many levels of pools below.
+func holdBelow(ctx context.Context, levels int) (int, error) {
+	if levels == 0 {
 		select {}
 	}
 	p, err := proc.Start(ctx, proc.Config{})
@@ -187,7 +187,7 @@ func holdBelow(ctx context.Context, n int) (int, error) {
 		return 0, err
 	}
 	defer p.Close() //nolint:errcheck // always nil
-	_, err = weft.Map(ctx, []do{{What: "hang"}}, act, weft.On(p))
+	_, err = weft.Map(ctx, []int{levels - 1}, holdBelow, weft.On(p))
 	return 0, err
 }
 

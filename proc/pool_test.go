@@ -480,8 +480,8 @@ func TestExecutorOfAnotherShape(t *testing.T) {
 
 func TestDeathErrorText(t *testing.T) {
 	t.Parallel()
-	e := &proc.DeathError{Worker: "worker 3", PID: 77, Index: 5, Signal: syscall.SIGKILL, ExitCode: -1, PeakRSS: 5 << 20, Stderr: []string{"a", "b"}, Deaths: 2}
-	want := "the process of worker 3 (pid 77) was ended by SIGKILL (out of memory, or somebody's kill -9) while it ran item 5, the second time: the item is given up; it held up to 5.0 MiB; last lines of its stderr:\n\ta\n\tb"
+	e := &proc.DeathError{Worker: "worker 3", PID: 77, Index: 5, Input: "0a0b", Signal: syscall.SIGKILL, ExitCode: -1, PeakRSS: 5 << 20, Stderr: []string{"a", "b"}, Deaths: 2}
+	want := "the process of worker 3 (pid 77) was ended by SIGKILL (out of memory, or somebody's kill -9) while it ran item 5 (input 0a0b), the second time: the item is given up; it held up to 5.0 MiB; last lines of its stderr:\n\ta\n\tb"
 	if e.Error() != want {
 		t.Errorf("%s", e)
 	}

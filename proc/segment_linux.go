@@ -478,7 +478,7 @@ const (
 	// at once.
 	shortBatch = 5 * time.Millisecond
 	tinyBatch  = 100 * time.Microsecond
-	mostDepth  = 16
+	mostDepth  = 32
 )
 
 func (s *shelf) took(d time.Duration) { s.last.Store(max(1, int64(d))) }

@@ -2,6 +2,8 @@ package proc
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"reflect"
@@ -117,10 +119,20 @@ func (s *shipment) afterDeath(todo []stretch, st stretch, d *death) []stretch {
 	todo = append(todo, stretch{lo: at + 1, hi: st.hi})
 	suspect := stretch{lo: at, hi: at + 1, alone: true}
 	if d.sure || single && !d.crowd {
-		d.err.Deaths, d.err.Index = s.deaths[at], s.b.First+at
+		d.err.Deaths, d.err.Index, d.err.Input = s.deaths[at], s.b.First+at, s.digest(at)
 		suspect.err = d.err
 	}
 	return append(todo, suspect, stretch{lo: st.lo, hi: at, alone: st.alone || d.crowd})
+}
+
+// digest is DeathError.Input of the item at a place in the batch.
+func (s *shipment) digest(at int) string {
+	var e wire.Encoder
+	if encode(&e, s.b.Items.Index(at)) != nil {
+		return ""
+	}
+	sum := sha256.Sum256(e.Buf)
+	return hex.EncodeToString(sum[:6])
 }
 
 // outcome is what came of a message.
