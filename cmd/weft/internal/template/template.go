@@ -16,8 +16,8 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/weft-go/weft/internal/near"
 	"github.com/weft-go/weft/cmd/weft/internal/shell"
+	"github.com/weft-go/weft/internal/near"
 )
 
 // Options say how a command is read.
