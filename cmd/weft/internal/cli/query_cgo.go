@@ -45,6 +45,9 @@ func (q *queryCmd) run(s *session) int {
 		s.screen.Say("%v", e)
 		return 128 + int(e.sig)
 	}
+	if e, ok := errors.AsType[*frame.Error](err); ok { // the call is ours, not the user's
+		err = e.Err
+	}
 	s.screen.Say("%s", strings.TrimPrefix(err.Error(), "frame: "))
 	return 1
 }
