@@ -25,7 +25,7 @@ var frameStop = stop{
 	story: "The parse results become the rows of a frame: a plan, that runs on DuckDB within one memory limit, and spills " +
 		"to disk past it. The plain loop parses and counts in a map; Weft parses with weft.Map, groups as a frame, writes a " +
 		"Parquet file and reads the largest packages from it.",
-	code: "frame.FromSlice(files).GroupBy(\"package\").Agg(frame.Sum(\"funcs\")).WriteParquet(ctx, path)",
+	code: "frame.FromSlice(files).GroupBy(\"package\").Agg(frame.Sum(\"funcs\"))",
 	run:  runFrame,
 }
 
@@ -67,6 +67,9 @@ func runFrame(ctx context.Context, v *visit) (o outcome, err error) {
 	}
 	want := map[string]packageRow{}
 	for _, f := range files {
+		if f.broken {
+			continue
+		}
 		p := want[f.pkg]
 		want[f.pkg] = packageRow{f.pkg, p.Files + 1, p.Funcs + int64(f.funcs), p.Lines + int64(f.lines)}
 	}
@@ -79,9 +82,11 @@ func runFrame(ctx context.Context, v *visit) (o outcome, err error) {
 	if files, err = weft.Map(ctx, paths, parseFile, weft.Name("frame"), weft.ReportTo(&o.report)); err != nil {
 		return o, err
 	}
-	rows := make([]fileRow, len(files))
-	for i, f := range files {
-		rows[i] = fileRow{f.pkg, int64(f.funcs), int64(f.lines)}
+	var rows []fileRow
+	for _, f := range files {
+		if !f.broken {
+			rows = append(rows, fileRow{f.pkg, int64(f.funcs), int64(f.lines)})
+		}
 	}
 	plan := frame.FromSlice(rows).
 		GroupBy("package").
