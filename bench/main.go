@@ -36,6 +36,7 @@ var benchmarks = []benchmark{
 	memoryUse,
 	processes,
 	sharedArray,
+	frameBenchmark,
 	serveHelper,
 	memoryCaseHelper,
 	memoHelper,

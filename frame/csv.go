@@ -159,6 +159,9 @@ func (c CSV) args() ([]string, error) {
 	if c.Skip > 0 {
 		a.raw("skip", strconv.Itoa(c.Skip), nil)
 	}
+	if len(c.Columns) > 0 && c.Delimiter != "" && c.Header != nil {
+		a.raw("auto_detect", "false", nil) // all is said
+	}
 	if len(c.Columns) > 0 {
 		t, err := typesSQL(c.Columns)
 		a.raw("columns", t, err)

@@ -79,7 +79,7 @@ func (e *Engine) open(dir string, most int64) error {
 	}
 	var msg string
 	if mapping.OpenExt("", &e.db, config, &msg) == mapping.StateError {
-		return fmt.Errorf("frame: the engine does not start: %s", msg)
+		return fmt.Errorf("frame: the engine does not start: %s; see Config.Options", msg)
 	}
 	var conn mapping.Connection
 	if mapping.Connect(e.db, &conn) == mapping.StateError {

@@ -4,6 +4,7 @@ package frame
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 var (
 	csvLine   = regexp.MustCompile(`CSV Error on Line: (\d+)`)
+	sniffed   = regexp.MustCompile(`Error when sniffing file "([^"]*)"`)
 	csvFile   = regexp.MustCompile(`(?m)^\s*file\s*=\s*(.*)$`)
 	csvColumn = regexp.MustCompile(`column "?([^"\n]*)"?\.`)
 )
@@ -20,6 +22,9 @@ var (
 func inputError(text string) error {
 	m := csvLine.FindStringSubmatch(text)
 	if m == nil {
+		if m = sniffed.FindStringSubmatch(text); m != nil {
+			return &Error{Call: "ReadCSV", File: m[1], Err: fmt.Errorf("%s: it can't be guessed how its lines are to be read; set CSV.Delimiter, CSV.Quote, CSV.Skip or CSV.Encoding, CSV.FillMissing for lines that are too short, or CSV.Bad to leave lines out", m[1])}
+		}
 		return nil
 	}
 	e := &Error{Call: "ReadCSV"}

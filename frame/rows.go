@@ -21,7 +21,7 @@ import (
 // T is a struct, whose fields take the columns of their names or of their tags
 // `frame:"name"`, whatever the case; fields tagged "-" are left alone, and
 // columns without a field are not computed where that can be seen. Or T is a plain type, for a
-// frame with one column, or map[string]any.
+// frame with one column, or map[string]any or []any for whatever there is.
 //
 // Numbers go into any type of number that can hold them, else the row is an
 // error (ErrRange). Null goes into pointers, sql.Null, slices, maps and anys;
@@ -254,6 +254,28 @@ func (r *run) fields(g reflect.Type) ([]field, error) {
 						*m = make(map[string]any, len(names))
 					}
 					(*m)[name] = x
+				}
+				return at, err
+			}})
+		}
+		return out, nil
+	case g == reflect.TypeFor[[]any]():
+		var out []field
+		for i, name := range names {
+			d, err := boxed(typ(i))
+			if err != nil {
+				return nil, fmt.Errorf("frame: column %q: %w", name, err)
+			}
+			out = append(out, field{name, i, 0, func(v vec, n int, base unsafe.Pointer, stride uintptr) (int, error) {
+				for j := range n {
+					if s := (*[]any)(unsafe.Add(base, uintptr(j)*stride)); *s == nil {
+						*s = make([]any, len(names))
+					}
+				}
+				xs := make([]any, n)
+				at, err := d(v, n, unsafe.Pointer(unsafe.SliceData(xs)), unsafe.Sizeof(xs[0]))
+				for j, x := range xs {
+					(*(*[]any)(unsafe.Add(base, uintptr(j)*stride)))[i] = x
 				}
 				return at, err
 			}})

@@ -3,6 +3,7 @@
 package frame
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -14,26 +15,81 @@ import (
 	"golang.org/x/term"
 )
 
-const showRows = 20
+// ShowOut is how Show writes.
+type ShowOut struct {
+	// Rows is how many rows to show at most; -1 is all, which are held in
+	// memory.
+	// Defaults to 20.
+	Rows int
+	// Width is how many columns of text there are.
+	// Defaults to the terminal's, and to no limit for what is none.
+	Width int
+	// Markdown writes a table of Markdown, with all columns and whole values.
+	Markdown bool
+}
 
 // Show writes the frame's first rows as a table with the names and types of
 // the columns, and how many columns and rows there are. It runs the frame up
-// to row 20, and says so if there are more; Count counts them.
+// to the last row that is shown, and says so if there are more; Count counts
+// them. At most one ShowOut says how.
 //
 // On a terminal the table is as wide as that, else as wide as its values, up
 // to 60 characters a column: long values are cut, and columns in the middle
 // are left out.
-func (f *Frame) Show(ctx context.Context, w io.Writer) error {
-	t, err := f.table(ctx, showRows)
+func (f *Frame) Show(ctx context.Context, w io.Writer, how ...ShowOut) error {
+	var o ShowOut
+	if len(how) > 0 {
+		o = how[0]
+	}
+	switch {
+	case len(how) > 1:
+		return fmt.Errorf("frame: Show: it takes one ShowOut")
+	case o.Rows < -1 || o.Width < 0:
+		return fmt.Errorf("frame: Show: ShowOut.Rows is %d and Width %d; they must not be negative, but for -1 rows, which are all", o.Rows, o.Width)
+	}
+	t, err := f.table(ctx, cmp.Or(o.Rows, 20))
 	if err != nil {
 		return err
 	}
-	width := 0
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		width, _, _ = term.GetSize(int(f.Fd()))
+	if f, ok := w.(*os.File); ok && o.Width == 0 && term.IsTerminal(int(f.Fd())) {
+		o.Width, _, _ = term.GetSize(int(f.Fd()))
 	}
-	_, err = io.WriteString(w, t.draw(width))
+	text := ""
+	if o.Markdown {
+		text = t.markdown()
+	} else {
+		text = t.draw(o.Width)
+	}
+	_, err = io.WriteString(w, text)
 	return err
+}
+
+// markdown is the table in Markdown.
+func (t *table) markdown() string {
+	var b strings.Builder
+	esc := strings.NewReplacer("|", `\|`, "\n", "<br>", "\r", "")
+	line := func(cell func(i int) string) {
+		for i := range t.cols {
+			b.WriteString("| " + cell(i) + " ")
+		}
+		b.WriteString("|\n")
+	}
+	line(func(i int) string { return esc.Replace(t.cols[i].Name) })
+	line(func(i int) string {
+		if t.cols[i].number() {
+			return "---:"
+		}
+		return "---"
+	})
+	for _, r := range t.rows {
+		line(func(i int) string {
+			if r[i] == nil {
+				return ""
+			}
+			return esc.Replace(*r[i])
+		})
+	}
+	return b.String()
 }
 
 // table is rows as texts.
@@ -64,7 +120,11 @@ func (f *Frame) table(ctx context.Context, most int) (*table, error) {
 		}
 		list = append(list, "CAST("+q+" AS VARCHAR) AS "+q)
 	}
-	if err := r.prepare(fmt.Sprintf("SELECT %s FROM (\n%s\n) LIMIT %d", strings.Join(list, ", "), sql, most+1)); err != nil {
+	limit := ""
+	if most >= 0 {
+		limit = fmt.Sprintf(" LIMIT %d", most+1)
+	}
+	if err := r.prepare("SELECT " + strings.Join(list, ", ") + " FROM (\n" + sql + "\n)" + limit); err != nil {
 		return nil, r.explain(err)
 	}
 	if err := r.query(); err != nil {
@@ -80,7 +140,7 @@ func (f *Frame) table(ctx context.Context, most int) (*table, error) {
 		}
 		t.rows = append(t.rows, got...)
 	}
-	if len(t.rows) > most {
+	if most >= 0 && len(t.rows) > most {
 		t.rows, t.more = t.rows[:most], true
 	}
 	return t, r.done()

@@ -64,6 +64,13 @@ func TestCache(t *testing.T) {
 	scripts(t, "testdata/cache")
 }
 
+// TestQuery runs the scripts in testdata/query in the same way. Without cgo
+// there are no queries.
+func TestQuery(t *testing.T) {
+	t.Parallel()
+	scripts(t, "testdata/query")
+}
+
 func scripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,

@@ -38,6 +38,7 @@ type grammar struct {
 
 	Cache cacheCmd `cmd:"" help:"Look at and mind a cache of the package memo."`
 	Map   mapCmd   `cmd:"" help:"Run a command for each item, just as parallel as it pays."`
+	Query queryCmd `cmd:"" help:"Ask files larger than memory with SQL: CSV, JSON, Parquet."`
 	Tour  tourCmd  `cmd:"" help:"See what Weft decides, and what it gains, on the source of Go itself."`
 }
 
@@ -106,7 +107,7 @@ func Main(e Env) int {
 	}
 	cmd, ok := ctx.Selected().Target.Addr().Interface().(subcommand)
 	if !ok {
-		return s.usage(errors.New("say what to do: weft map, weft cache or weft tour"))
+		return s.usage(errors.New("say what to do: weft map, weft query, weft cache or weft tour"))
 	}
 	return cmd.run(s)
 }

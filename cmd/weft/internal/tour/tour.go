@@ -66,7 +66,7 @@ type stop struct {
 }
 
 // stops is the tour.
-var stops = append([]stop{hashStop, parseStop, cacheStop, tinyStop, httpStop}, systemStops...)
+var stops = slices.Concat([]stop{hashStop, parseStop, cacheStop}, frameStops, []stop{tinyStop, httpStop}, systemStops)
 
 const (
 	leastWidth   = 80

@@ -83,6 +83,9 @@ func TestWholeTour(t *testing.T) {
 			t.Errorf("the tour does not say %q", want)
 		}
 	}
+	if len(frameStops) > 0 && !strings.Contains(text, "3 packages in a file of ") {
+		t.Error("the tour does not say how many packages the frame has")
+	}
 	if runtime.GOOS == "linux" {
 		for _, want := range []string{"was ended by SIGKILL", "while it ran item 32", "The other 63 bands; the same both ways"} {
 			if !strings.Contains(text, want) {
@@ -169,7 +172,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		stops      []string
 		want       []string
 	}{
-		{"no such stop", "", []string{"hash", "dance"}, []string{`no stop "dance"`, "hash, parse, cache, tiny, http"}},
+		{"no such stop", "", []string{"hash", "dance"}, []string{`no stop "dance"`, "hash, parse, cache, "}},
 		{"no directory", filepath.Join(empty, "x"), []string{"hash"}, []string{"stop hash", "missing", "another directory with --tree"}},
 		{"no files", empty, []string{"hash"}, []string{"no readable files", "another directory with --tree"}},
 	} {
