@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/weft-go/weft/internal/memory"
 	"github.com/weft-go/weft/internal/pilot"
 	"github.com/weft-go/weft/internal/plan"
+	"github.com/weft-go/weft/internal/softlimit"
 )
 
 const (
@@ -54,13 +53,13 @@ func (m *memoryAccount) open(c *config, held int64) {
 	m.base = held
 	if c.memory > 0 {
 		m.explicit, m.limit, m.source = true, c.memory, "MemoryLimit"
-		gcLimits.add(m.base + m.limit)
+		softlimit.Add(m.base + m.limit)
 	}
 }
 
 func (m *memoryAccount) close() {
 	if m.explicit {
-		gcLimits.remove(m.base + m.limit)
+		softlimit.Remove(m.base + m.limit)
 	}
 }
 
@@ -174,48 +173,6 @@ func (r *run) watchMemory(now time.Duration) {
 	default:
 		m.over = 0
 	}
-}
-
-// gcLimits is the tightest memory limit of the runs that have one: near it
-// the collector works harder, so that garbage does not pass the budget. It is
-// the process's soft limit (debug.SetMemoryLimit), put back when the last run
-// with a limit ends.
-var gcLimits limits
-
-type limits struct {
-	mu     sync.Mutex
-	active []int64
-	before int64
-}
-
-func (l *limits) add(limit int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.active) == 0 {
-		l.before = debug.SetMemoryLimit(-1)
-	}
-	l.active = append(l.active, limit)
-	l.apply()
-}
-
-func (l *limits) remove(limit int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i, v := range l.active {
-		if v == limit {
-			l.active = append(l.active[:i], l.active[i+1:]...)
-			break
-		}
-	}
-	l.apply()
-}
-
-func (l *limits) apply() {
-	tightest := l.before
-	for _, v := range l.active {
-		tightest = min(tightest, v)
-	}
-	debug.SetMemoryLimit(tightest)
 }
 
 // byteSize prints a number of bytes with three digits.

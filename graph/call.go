@@ -1,0 +1,214 @@
+package graph
+
+import "context"
+
+// Const is a value that is there already. It is kept as long as g is, and not
+// copied: what it points to must not change while g is used.
+func Const[T any](g *Graph, v T) Value[T] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return Value[T]{g, constants(g, v)}
+}
+
+// Consts is [Const] for each of vs: one record for all, for long inputs. vs is
+// copied.
+func Consts[T any](g *Graph, vs []T) []Value[T] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return values[T](g, constants(g, vs...), len(vs))
+}
+
+func constants[T any](g *Graph, vs ...T) (first uint32) {
+	c := columnOf[T](g)
+	col := g.columns[c].(*columnFor[T])
+	at := uint32(len(col.constants))
+	col.constants = append(col.constants, vs...)
+	first = g.add(KindConst, nil, c, len(vs), nil)
+	g.nodes[len(g.nodes)-1].first0 = at
+	return first
+}
+
+// values are n Values from the task first on.
+func values[T any](g *Graph, first uint32, n int) []Value[T] {
+	vs := make([]Value[T], n)
+	for i := range vs {
+		vs[i] = Value[T]{g, first + uint32(i)}
+	}
+	return vs
+}
+
+// Call0 is a task that calls f with nothing but a context.
+//
+// All functions that make tasks take about 0.1 us a task, and return at once.
+// What was built wrong, a nil function or a value of another graph, is an error
+// of each Compute of the graph.
+func Call0[R any](g *Graph, f func(context.Context) (R, error), opts ...NodeOption) Value[R] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f == nil {
+		g.fail("Call0", "the function is nil; pass the one to call")
+	}
+	c := columnOf[R](g)
+	return one[R](g, "Call0", KindCall, call0[R]{f, c}, c, opts)
+}
+
+// Call is a task that calls f with the result of a.
+func Call[A, R any](g *Graph, f func(context.Context, A) (R, error), a Value[A], opts ...NodeOption) Value[R] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f == nil {
+		g.fail("Call", "the function is nil; pass the one to call")
+	}
+	c := columnOf[R](g)
+	return one[R](g, "Call", KindCall, &call1[A, R]{f, columnOf[A](g), c}, c, opts, use(g, "Call", a))
+}
+
+// Call2 is a task that calls f with the results of a and b.
+func Call2[A, B, R any](g *Graph, f func(context.Context, A, B) (R, error), a Value[A], b Value[B], opts ...NodeOption) Value[R] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f == nil {
+		g.fail("Call2", "the function is nil; pass the one to call")
+	}
+	c := columnOf[R](g)
+	return one[R](g, "Call2", KindCall, &call2[A, B, R]{f, columnOf[A](g), columnOf[B](g), c}, c, opts, use(g, "Call2", a), use(g, "Call2", b))
+}
+
+// Call3 is a task that calls f with the results of a, b and c.
+func Call3[A, B, C, R any](g *Graph, f func(context.Context, A, B, C) (R, error), a Value[A], b Value[B], c Value[C], opts ...NodeOption) Value[R] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f == nil {
+		g.fail("Call3", "the function is nil; pass the one to call")
+	}
+	k := columnOf[R](g)
+	return one[R](g, "Call3", KindCall, &call3[A, B, C, R]{f, columnOf[A](g), columnOf[B](g), columnOf[C](g), k}, k, opts,
+		use(g, "Call3", a), use(g, "Call3", b), use(g, "Call3", c))
+}
+
+// Call4 is a task that calls f with the results of a, b, c and d.
+func Call4[A, B, C, D, R any](g *Graph, f func(context.Context, A, B, C, D) (R, error), a Value[A], b Value[B], c Value[C], d Value[D], opts ...NodeOption) Value[R] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f == nil {
+		g.fail("Call4", "the function is nil; pass the one to call")
+	}
+	k := columnOf[R](g)
+	return one[R](g, "Call4", KindCall, &call4[A, B, C, D, R]{f, columnOf[A](g), columnOf[B](g), columnOf[C](g), columnOf[D](g), k}, k, opts,
+		use(g, "Call4", a), use(g, "Call4", b), use(g, "Call4", c), use(g, "Call4", d))
+}
+
+// CallN is a task that calls f with the results of vs, in their order. f may
+// keep the slice, but what it points to is shared with other tasks.
+func CallN[A, R any](g *Graph, f func(context.Context, []A) (R, error), vs []Value[A], opts ...NodeOption) Value[R] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f == nil {
+		g.fail("CallN", "the function is nil; pass the one to call")
+	}
+	c := columnOf[R](g)
+	in := make([]uint32, len(vs))
+	for i, v := range vs {
+		in[i] = use(g, "CallN", v)
+	}
+	return one[R](g, "CallN", KindCall, &callN[A, R]{f, columnOf[A](g), c}, c, opts, in...)
+}
+
+// one adds a node of one task.
+func one[R any](g *Graph, call string, kind Kind, do op, column uint32, opts []NodeOption, in ...uint32) Value[R] {
+	key, known, ok := g.pure(do, column, opts, in)
+	if ok {
+		return Value[R]{g, known}
+	}
+	t := g.add(kind, do, column, 1, opts)
+	g.link(in, len(in))
+	if key != "" {
+		g.dedup[key] = t
+	}
+	return Value[R]{g, t}
+}
+
+// link gives the last node its inputs, stride for each task. Called with g.mu
+// held.
+func (g *Graph) link(in []uint32, stride int) {
+	n := &g.nodes[len(g.nodes)-1]
+	n.stride = uint32(stride)
+	g.inputs = append(g.inputs, in...)
+}
+
+// Map is a task for each of vs that calls f with its result.
+func Map[A, R any](g *Graph, f func(context.Context, A) (R, error), vs []Value[A], opts ...NodeOption) []Value[R] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f == nil {
+		g.fail("Map", "the function is nil; pass the one to call")
+	}
+	c := columnOf[R](g)
+	// Inputs first: one that is adopted becomes a node of its own.
+	at := len(g.inputs)
+	g.inputs = grow(g.inputs, len(vs))
+	for _, v := range vs {
+		g.inputs = append(g.inputs, use(g, "Map", v))
+	}
+	first := g.add(KindMap, &call1[A, R]{f, columnOf[A](g), c}, c, len(vs), opts)
+	n := &g.nodes[len(g.nodes)-1]
+	n.in, n.stride = uint32(at), 1
+	return values[R](g, first, len(vs))
+}
+
+// Reduce joins vs with f, in their order, as a tree: fanIn of them at a time,
+// one after the other, then fanIn of the results, and so on. f must be
+// associative, as (a+b)+c = a+(b+c); it need not be commutative. The tree
+// depends on len(vs) and fanIn alone, so that the result has the same bits for
+// any number of workers.
+//
+// Each call of f is a task that takes the next result as soon as it is there and
+// lets it go, so that a tree with a large fanIn holds no more of them than one
+// with a small one; a smaller fanIn lets more calls run at once. A fanIn below 2
+// stands for 8. Without values the result is the zero value.
+func Reduce[T any](g *Graph, f func(context.Context, T, T) (T, error), vs []Value[T], fanIn int, opts ...NodeOption) Value[T] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f == nil {
+		g.fail("Reduce", "the function is nil; pass the one that joins two values")
+	}
+	if fanIn < 2 {
+		fanIn = 8
+	}
+	c := columnOf[T](g)
+	if len(vs) == 0 {
+		var zero T
+		return Value[T]{g, constants(g, zero)}
+	}
+	level := make([]uint32, len(vs))
+	for i, v := range vs {
+		level[i] = use(g, "Reduce", v)
+	}
+	do := &call2[T, T, T]{f, c, c, c}
+	for len(level) > 1 {
+		groups := (len(level) + fanIn - 1) / fanIn
+		t := g.add(KindReduce, do, c, len(level)-groups, opts)
+		g.nodes[len(g.nodes)-1].stride = 2
+		g.inputs = grow(g.inputs, 2*(len(level)-groups))
+		up := level[:0] // behind what is read
+		for lo := 0; lo < len(level); lo += fanIn {
+			acc := level[lo]
+			for _, v := range level[lo+1 : min(lo+fanIn, len(level))] {
+				g.inputs = append(g.inputs, acc, v)
+				acc = t
+				t++
+			}
+			up = append(up, acc)
+		}
+		level = up
+	}
+	return Value[T]{g, level[0]}
+}
+
+// grow makes room for n more.
+func grow(s []uint32, n int) []uint32 {
+	if cap(s)-len(s) >= n {
+		return s
+	}
+	return append(make([]uint32, 0, max(len(s)+n, len(s)+len(s)/4)), s...)
+}
