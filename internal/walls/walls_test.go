@@ -54,6 +54,7 @@ var rules = []rule{
 	{dir: "memo/internal/shape", why: "a leaf: says how types are looked at"},
 	{dir: "memo/internal/store", allow: []string{module + "/memo/internal/key", module + "/memo/internal/rangelock", module + "/memo/internal/raw", "github.com/klauspost/compress/zstd", "github.com/zeebo/xxh3", "golang.org/x/sys/..."}, deny: []string{"reflect"}, why: "the store knows keys and bytes, not functions and types"},
 	{dir: "memo/internal/value", allow: []string{module + "/memo/internal/raw", module + "/memo/internal/shape"}, deny: []string{"os", "plugin", "encoding/gob"}, why: "reading a stored value runs no code that the bytes name"},
+	{dir: "graph/internal/layout", deny: []string{"os", "sync", "context", "time", "math/rand/v2"}, still: true, why: "placing boxes is pure: the same graph is the same picture everywhere, and drawn graphs are its tests"},
 	{dir: "internal/memory", allow: []string{module + "/internal/cgroup", "golang.org/x/sys/..."}, why: "a leaf: tells how much memory there is"},
 }
 
