@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,18 +14,22 @@ func TestLook(t *testing.T) {
 	if dir == "" {
 		t.Skip("set WEFT_LOOK to a directory to have pictures written there")
 	}
+	write := func(name string, f func(io.Writer) error) {
+		var b bytes.Buffer
+		if err := f(&b); err != nil {
+			t.Error(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, r := range fakes() {
+		write(name+".html", func(w io.Writer) error { return writeHTML(w, r) })
+		write(name+".json", func(w io.Writer) error { return writeTrace(w, r) })
 		for by := ByOrder; by <= ByTime; by++ {
-			f, err := os.Create(filepath.Join(dir, name+"-"+by.String()+".svg"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := SVG(f, r, by); err != nil {
-				t.Error(err)
-			}
-			if err := f.Close(); err != nil {
-				t.Error(err)
-			}
+			write(name+"-"+by.String()+".svg", func(w io.Writer) error { return SVG(w, r, by) })
+			write(name+"-"+by.String()+".dot", func(w io.Writer) error { return Dot(w, r, by) })
+			write(name+"-"+by.String()+".mmd", func(w io.Writer) error { return Mermaid(w, r, by) })
 		}
 	}
 }
