@@ -9,10 +9,15 @@ import (
 const (
 	// Up to fewBoxes boxes, only rows of manyTwins and more become a block;
 	// past it, as few as fewTwins do, and chains of longChain.
-	fewBoxes  = 60
+	fewBoxes  = 40
 	manyTwins = 12
 	fewTwins  = 4
 	longChain = 8
+	// From someBoxes on, the steps of a Reduce, leastFold or more, are a block.
+	someBoxes = 24
+	leastFold = 3
+	// foldRow is how many of them stand beside each other.
+	foldRow = 16
 	// chainRows is how many boxes of a chain stand below each other before the
 	// next column begins.
 	chainRows = 20
@@ -29,6 +34,10 @@ const (
 type block struct {
 	chains [][]int // of places in picture.boxes
 	label  string  // of a grid
+	// fold: the boxes of the one chain are the steps of a Reduce. Each takes the
+	// one before it and an input of its own, which the picture does not tell
+	// from those of the others.
+	fold bool
 }
 
 func (b *block) grid() bool { return len(b.chains) > 1 || len(b.chains[0]) > 1 }
@@ -36,9 +45,18 @@ func (b *block) grid() bool { return len(b.chains) > 1 || len(b.chains[0]) > 1 }
 // blocks finds the grids of a picture. block[i] is the block of box i.
 func (p *picture) blocks() (all []block, of []int) {
 	n := len(p.boxes)
+	folds, head := p.folds()
+	// up and down are the neighbours; those in a fold go by its first box.
 	up, down := make([][]int, n), make([][]int, n)
 	for _, a := range p.arrows {
-		up[a.to], down[a.from] = append(up[a.to], a.from), append(down[a.from], a.to)
+		if from, to := head[a.from], head[a.to]; from != to {
+			up[to], down[from] = append(up[to], from), append(down[from], to)
+		}
+	}
+	for b := range n {
+		slices.Sort(up[b])
+		slices.Sort(down[b])
+		up[b], down[b] = slices.Compact(up[b]), slices.Compact(down[b])
 	}
 	least, long := fewTwins, longChain
 	if n <= fewBoxes {
@@ -48,14 +66,17 @@ func (p *picture) blocks() (all []block, of []int) {
 		least, long = n+1, n+1
 	}
 	next := func(b int) int {
-		if len(down[b]) == 1 && len(up[down[b][0]]) == 1 {
-			return down[b][0]
+		if len(down[b]) != 1 || len(up[down[b][0]]) != 1 || folds[b] != nil || folds[down[b][0]] != nil {
+			return -1
 		}
-		return -1
+		return down[b][0]
 	}
 	of = make([]int, n)
 	var chains [][]int
 	for b := range n {
+		if head[b] != b {
+			continue // within a fold
+		}
 		if len(up[b]) == 1 && next(up[b][0]) == b {
 			continue // not the first of its chain
 		}
@@ -69,10 +90,11 @@ func (p *picture) blocks() (all []block, of []int) {
 	twins := map[string][]int{}
 	keys := make([]string, len(chains))
 	for i, c := range chains {
-		slices.Sort(up[c[0]])
-		slices.Sort(down[c[len(c)-1]])
 		var key strings.Builder
 		fmt.Fprint(&key, up[c[0]], down[c[len(c)-1]])
+		if folds[c[0]] != nil {
+			fmt.Fprintf(&key, "|fold %d", c[0])
+		}
 		for _, b := range c {
 			fmt.Fprintf(&key, "|%q", p.kindOfBox(b))
 		}
@@ -90,6 +112,9 @@ func (p *picture) blocks() (all []block, of []int) {
 	for i, c := range chains {
 		same := twins[keys[i]]
 		switch {
+		case folds[c[0]] != nil:
+			steps := folds[c[0]]
+			add(block{chains: [][]int{steps}, fold: true, label: fmt.Sprintf("%s × %d, in turn", short(p.boxes[c[0]].name, 24), len(steps))})
 		case len(same) >= least:
 			if same[0] == i {
 				b := block{}
@@ -124,4 +149,47 @@ func (p *picture) kindOfBox(b int) string {
 		return "constant"
 	}
 	return p.boxes[b].name
+}
+
+// folds finds the steps of Reduces: each is used by the next alone. folds[i]
+// are the steps that begin with box i, head[i] is the first box of i's fold, or
+// i.
+func (p *picture) folds() (folds map[int][]int, head []int) {
+	head = make([]int, len(p.boxes))
+	for i := range head {
+		head[i] = i
+	}
+	folds = map[int][]int{}
+	if p.grouped || len(p.boxes) < someBoxes {
+		return folds, head
+	}
+	uses := make([]int, len(p.boxes))
+	for _, a := range p.arrows {
+		uses[a.from]++
+	}
+	step := func(b int) bool { return p.record.Tasks[p.boxes[b].tasks[0]].Kind == KindReduce }
+	before := make([]int, len(p.boxes)) // the step before, plus one
+	for _, a := range p.arrows {
+		// Of two steps that feed a third, it goes on from the first.
+		if step(a.from) && step(a.to) && uses[a.from] == 1 && !p.boxes[a.from].asked && p.boxes[a.from].name == p.boxes[a.to].name && before[a.to] == 0 {
+			before[a.to] = a.from + 1
+		}
+	}
+	chains := map[int][]int{}
+	for b := range p.boxes { // inputs come first
+		if before[b] > 0 {
+			head[b] = head[before[b]-1]
+		}
+		chains[head[b]] = append(chains[head[b]], b)
+	}
+	for h, c := range chains {
+		if len(c) >= leastFold {
+			folds[h] = c
+			continue
+		}
+		for _, b := range c {
+			head[b] = b
+		}
+	}
+	return folds, head
 }

@@ -33,17 +33,16 @@ func (f *fake) add(kind Kind, name string, inputs ...int) int {
 
 func (f *fake) call(name string, inputs ...int) int { return f.add(KindCall, name, inputs...) }
 
-// reduce joins values by fan at a time.
+// reduce joins values by fan at a time, one after the other, as Reduce does.
 func (f *fake) reduce(name string, values []int, fan int) int {
 	for len(values) > 1 {
 		var next []int
 		for i := 0; i < len(values); i += fan {
-			part := values[i:min(len(values), i+fan)]
-			if len(part) == 1 {
-				next = append(next, part[0])
-				continue
+			at := values[i]
+			for _, v := range values[i+1 : min(len(values), i+fan)] {
+				at = f.add(KindReduce, name, at, v)
 			}
-			next = append(next, f.add(KindReduce, name, part...))
+			next = append(next, at)
 		}
 		values = next
 	}
@@ -261,11 +260,11 @@ func fakePipeline(n int, fails ...int) *Record {
 // fakes are the records that pictures are looked at with.
 func fakes() map[string]*Record {
 	return map[string]*Record{
-		"wide20": fakeWide(20), "wide100": fakeWide(100, 3, 40), "wide450": fakeWide(430), "wide5000": fakeWide(5000, 77),
+		"wide20": fakeWide(20), "wide100": fakeWide(100, 3, 40), "wide240": fakeWide(240), "wide5000": fakeWide(5000, 77),
 		"fan20": fakeFan(20), "fan500": fakeFan(498), "fan5": fakeFan(5),
 		"deep20": fakeDeep(20), "deep100": fakeDeep(100), "deep500": fakeDeep(500),
 		"diamonds6": fakeDiamonds(6), "diamonds33": fakeDiamonds(33),
 		"random20": fakeRandom(5, 4, 6), "random100": fakeRandom(10, 10, 23), "random500": fakeRandom(25, 20), "random5000": fakeRandom(100, 50, 1000),
-		"stencil": fakeStencil(6, 10), "pipeline20": fakePipeline(9), "pipeline200": fakePipeline(180, 33), "pipeline5000": fakePipeline(5000, 700),
+		"stencil": fakeStencil(6, 10), "pipeline20": fakePipeline(9), "pipeline150": fakePipeline(150, 33), "pipeline5000": fakePipeline(5000, 700),
 	}
 }

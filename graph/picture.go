@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/weft-go/weft/internal/plan"
 )
 
 // Color says what the colours of [Dot], [Mermaid] and [SVG] show.
@@ -46,7 +44,7 @@ const (
 	mostArrows = 2500
 	// mostConstants is how many tasks and constants there may be for constants
 	// to be drawn.
-	mostConstants = 60
+	mostConstants = 48
 )
 
 // picture is what all ways to draw have in common: boxes and arrows, chosen,
@@ -300,8 +298,8 @@ func (p *picture) groupBox(name string, members []int, within int) pictured {
 	lines := []string{b.name, counted(len(members), "task") + stateCounts(states)}
 	b.detail = counted(len(members), "task")
 	if r.Ran {
-		b.detail += ", " + plan.Short(took)
-		lines = append(lines, fmt.Sprintf("%s in all, %s the mean, %s the longest", plan.Short(took), plan.Short(took/time.Duration(len(members))), plan.Short(longest)),
+		b.detail += ", " + inTime(took)
+		lines = append(lines, fmt.Sprintf("%s in all, %s the mean, %s the longest", inTime(took), inTime(took/time.Duration(len(members))), inTime(longest)),
 			inBytes(bytes)+" of results")
 	}
 	if within > 0 {
@@ -361,7 +359,7 @@ func detail(r *Record, t *Task) string {
 		parts = append(parts, stateNames[stateIndex(t.State)])
 	}
 	if t.Attempts > 0 {
-		parts = append(parts, plan.Short(lasted(t)))
+		parts = append(parts, inTime(lasted(t)))
 	}
 	if t.Bytes > 0 && len(parts) < 2 {
 		parts = append(parts, inBytes(t.Bytes))
@@ -384,7 +382,7 @@ func title(r *Record, i int) string {
 		lines = append(lines, fmt.Sprintf("order %d", t.Order))
 	}
 	if t.Attempts > 0 {
-		lines = append(lines, fmt.Sprintf("took %s, from %s, worker %d", plan.Short(lasted(t)), plan.Short(t.Start), t.Worker))
+		lines = append(lines, fmt.Sprintf("took %s, from %s, worker %d", inTime(lasted(t)), inTime(t.Start), t.Worker))
 	}
 	if t.Attempts > 1 {
 		lines = append(lines, counted(t.Attempts, "attempt"))

@@ -40,6 +40,7 @@ const (
 	cellGap    = 3
 	chainWidth = 128 // a box of a chain that is folded
 	chainRow   = 20
+	foldStep   = 23 // from one step of a fold to the next
 	gridPad    = 8
 	gridHead   = 20
 	margin     = 20
@@ -114,6 +115,10 @@ func (d *drawing) size(b *block) layout.Box {
 // the size of each. A single chain is folded into columns.
 func (d *drawing) gridShape(b *block) (across, down int, w, h float64) {
 	long := len(b.chains[0])
+	if b.fold {
+		across = min(long, foldRow)
+		return across, (long + across - 1) / across, foldStep, cell + 6
+	}
 	if len(b.chains) == 1 {
 		down = min(long, chainRows)
 		return (long + down - 1) / down, down, chainWidth + 14, chainRow
@@ -133,6 +138,9 @@ func (d *drawing) gridShape(b *block) (across, down int, w, h float64) {
 // of the grid.
 func (d *drawing) cellAt(b *block, chain, at int) (x, y, w, h float64) {
 	across, down, gw, gh := d.gridShape(b)
+	if b.fold {
+		return gridPad + float64(at%across)*gw, gridHead + float64(at/across)*gh, cell, cell
+	}
 	if len(b.chains) == 1 {
 		return gridPad + 7 + float64(at/down)*gw, gridHead + float64(at%down)*gh, chainWidth, chainRow - 5
 	}
@@ -293,7 +301,11 @@ func (d *drawing) writeGrid(b *bufio.Writer, bl *block, left, top float64, s lay
 			x := &d.boxes[box]
 			cx, cy, w, h := d.cellAt(bl, i, k)
 			cx, cy = cx+left, cy+top
-			if k > 0 {
+			if k > 0 && bl.fold {
+				if k%across != 0 {
+					fmt.Fprintf(b, "<path class=\"e\" d=\"M%.1f %.1fh%d\"/>", cx-foldStep+cell, cy+h/2, foldStep-cell)
+				}
+			} else if k > 0 {
 				if px, py, pw, ph := d.cellAt(bl, i, k-1); px+left == cx {
 					fmt.Fprintf(b, "<path class=\"e\" d=\"M%.1f %.1fV%.1f\"/>", cx+w/2, py+top+ph, cy)
 				} else { // on to the next column
@@ -305,7 +317,7 @@ func (d *drawing) writeGrid(b *bufio.Writer, bl *block, left, top float64, s lay
 			if x.asked {
 				fmt.Fprintf(b, "<rect class=\"o\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"3\"/>", cx-1.5, cy-1.5, w+3, h+3)
 			}
-			if len(bl.chains) == 1 {
+			if len(bl.chains) == 1 && !bl.fold {
 				fmt.Fprintf(b, "<text class=\"m s %s\" x=\"%.1f\" y=\"%.1f\">%s</text>", inkClass(x.fill), cx+w/2, cy+11.5, inXML(short(x.name, 17)))
 			}
 			if x.state == StateFailed && !x.constant {
@@ -367,13 +379,14 @@ func (d *drawing) placeLegend() {
 		}
 		d.legend = append(d.legend, legendItem{mark: mark.String(), wide: 4*steps + 1, text: text})
 	}
-	var asked, critical, constant, grid bool
+	var asked, critical, constant, grid, fold bool
 	for i := range d.boxes {
 		x := &d.boxes[i]
 		asked, critical, constant = asked || x.asked, critical || x.critical, constant || x.constant
 	}
 	for i := range d.blocks {
-		grid = grid || d.blocks[i].grid()
+		grid = grid || d.blocks[i].grid() && !d.blocks[i].fold
+		fold = fold || d.blocks[i].fold
 	}
 	if constant {
 		d.legend = append(d.legend, legendItem{mark: "<rect class=\"b k\" y=\"4\" width=\"26\" height=\"14\" rx=\"7\" fill=\"#ffffff\"/>", wide: 26, text: "constant"})
@@ -386,6 +399,9 @@ func (d *drawing) placeLegend() {
 	}
 	if grid {
 		d.legend = append(d.legend, legendItem{mark: "<rect class=\"g\" y=\"3\" width=\"26\" height=\"16\" rx=\"3\"/><rect class=\"b\" x=\"4\" y=\"7\" width=\"8\" height=\"8\" fill=\"#d8d8d8\"/><rect class=\"b\" x=\"14\" y=\"7\" width=\"8\" height=\"8\" fill=\"#d8d8d8\"/>", wide: 26, text: "tasks with the same arrows"})
+	}
+	if fold {
+		d.legend = append(d.legend, legendItem{mark: "<rect class=\"b\" x=\"1\" y=\"7\" width=\"8\" height=\"8\" fill=\"#d8d8d8\"/><path class=\"e\" d=\"M9 11h9\"/><rect class=\"b\" x=\"18\" y=\"7\" width=\"8\" height=\"8\" fill=\"#d8d8d8\"/>", wide: 27, text: "a Reduce: each takes the one before and an input"})
 	}
 	for _, n := range d.notes {
 		d.legend = append(d.legend, legendItem{text: n})

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/weft-go/weft/internal/plan"
 )
 
 // clean makes a text from outside one line that any format can hold: what is
@@ -95,6 +98,14 @@ func inBytes(n int64) string {
 		}
 	}
 	return ""
+}
+
+// inTime prints a time with three digits.
+func inTime(d time.Duration) string {
+	if d == 0 {
+		return "0"
+	}
+	return plan.Short(d)
 }
 
 // counted is "1 task" or "2 tasks".

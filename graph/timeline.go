@@ -290,7 +290,7 @@ func (m *mark) title(r *Record) string {
 	for _, i := range m.tasks {
 		names = append(names, short(clean(r.Tasks[i].Name), 30))
 	}
-	return fmt.Sprintf("%s, busy %s of %s, from %s\namong them %s", counted(m.n, "task"), plan.Short(m.busy), plan.Short(m.to-m.from), plan.Short(m.from), strings.Join(names, ", "))
+	return fmt.Sprintf("%s, busy %s of %s, from %s\namong them %s", counted(m.n, "task"), inTime(m.busy), inTime(m.to-m.from), inTime(m.from), strings.Join(names, ", "))
 }
 
 // memoryChart draws what results took, and the budget.
