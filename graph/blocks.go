@@ -17,7 +17,7 @@ const (
 	someBoxes = 24
 	leastFold = 3
 	// foldRow is how many of them stand beside each other.
-	foldRow = 16
+	foldRow = 8
 	// chainRows is how many boxes of a chain stand below each other before the
 	// next column begins.
 	chainRows = 20
@@ -170,8 +170,13 @@ func (p *picture) folds() (folds map[int][]int, head []int) {
 	step := func(b int) bool { return p.record.Tasks[p.boxes[b].tasks[0]].Kind == KindReduce }
 	before := make([]int, len(p.boxes)) // the step before, plus one
 	for _, a := range p.arrows {
-		// Of two steps that feed a third, it goes on from the first.
-		if step(a.from) && step(a.to) && uses[a.from] == 1 && !p.boxes[a.from].asked && p.boxes[a.from].name == p.boxes[a.to].name && before[a.to] == 0 {
+		if !step(a.from) || !step(a.to) || uses[a.from] > 1 || p.boxes[a.from].asked || p.boxes[a.from].name != p.boxes[a.to].name {
+			continue
+		}
+		// The first input is what was joined so far; the steps of one level of
+		// the tree have numbers in a row.
+		from, to := p.boxes[a.from].tasks[0], p.boxes[a.to].tasks[0]
+		if t := &p.record.Tasks[to]; t.Inputs[0] == from && t.ID == p.record.Tasks[from].ID+1 {
 			before[a.to] = a.from + 1
 		}
 	}

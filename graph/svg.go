@@ -100,7 +100,7 @@ func (d *drawing) size(b *block) layout.Box {
 			high = 38
 		}
 		if d.grouped {
-			high = 46
+			high = 48
 		}
 		return layout.Box{Width: max(56, letter*float64(wide)+18), Height: high}
 	}
@@ -240,7 +240,7 @@ func (x *pictured) class() string {
 	if x.critical {
 		class += " c"
 	}
-	if x.constant || x.state == StateSkipped {
+	if x.constant || x.state == StateSkipped && len(x.tasks) == 1 {
 		class += " k"
 	}
 	return class
@@ -251,18 +251,22 @@ func (d *drawing) writeBox(b *bufio.Writer, x *pictured, left, top, w, h float64
 	if x.constant {
 		round = h / 2
 	}
+	fill, class := x.fill, x.class()
+	if d.grouped && d.by == ByState {
+		fill = noColor // the bar tells
+	}
 	fmt.Fprintf(b, "<g class=\"t\"><title>%s</title><rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"%g\" fill=\"%v\"/>",
-		inXML(x.title), x.class(), left, top, w, h, round, x.fill)
+		inXML(x.title), class, left, top, w, h, round, fill)
 	if x.asked {
 		fmt.Fprintf(b, "<rect class=\"o\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"%g\"/>", left-4, top-4, w+8, h+8, round+4)
 	}
 	y := top + 16
-	fmt.Fprintf(b, "<text class=\"m %s\" x=\"%.1f\" y=\"%.1f\">%s</text>", inkClass(x.fill), left+w/2, y, inXML(short(x.name, labelMost)))
+	fmt.Fprintf(b, "<text class=\"m %s\" x=\"%.1f\" y=\"%.1f\">%s</text>", inkClass(fill), left+w/2, y, inXML(short(x.name, labelMost)))
 	if x.detail != "" {
-		fmt.Fprintf(b, "<text class=\"m s %s\" x=\"%.1f\" y=\"%.1f\">%s</text>", inkClass(x.fill), left+w/2, y+15, inXML(x.detail))
+		fmt.Fprintf(b, "<text class=\"m s %s\" x=\"%.1f\" y=\"%.1f\">%s</text>", inkClass(fill), left+w/2, y+15, inXML(x.detail))
 	}
 	if d.grouped {
-		d.writeShares(b, x, left, top+h-9, w)
+		d.writeShares(b, x, left, top+h-11, w)
 	}
 	if x.state == StateFailed && !x.constant {
 		writeCross(b, left+w-10, top+4, 6)
@@ -276,11 +280,19 @@ func (d *drawing) writeShares(b *bufio.Writer, x *pictured, left, top, w float64
 	for _, i := range x.tasks {
 		states[stateIndex(d.record.Tasks[i].State)]++
 	}
-	at := left + 4
+	kinds := 0
+	for _, n := range states {
+		if n > 0 {
+			kinds++
+		}
+	}
+	// Each state that there is can be seen.
+	const least = 3
+	at, wide := left+4, w-8-least*float64(kinds)
 	for s, n := range states {
 		if n > 0 {
-			part := (w - 8) * float64(n) / float64(len(x.tasks))
-			fmt.Fprintf(b, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"5\" fill=\"%v\" stroke=\"#555\" stroke-width=\".4\"/>", at, top, part, stateColors[s])
+			part := least + wide*float64(n)/float64(len(x.tasks))
+			fmt.Fprintf(b, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"7\" fill=\"%v\" stroke=\"#555\" stroke-width=\".4\"/>", at, top, part, stateColors[s])
 			at += part
 		}
 	}
@@ -385,7 +397,7 @@ func (d *drawing) placeLegend() {
 		asked, critical, constant = asked || x.asked, critical || x.critical, constant || x.constant
 	}
 	for i := range d.blocks {
-		grid = grid || d.blocks[i].grid() && !d.blocks[i].fold
+		grid = grid || len(d.blocks[i].chains) > 1
 		fold = fold || d.blocks[i].fold
 	}
 	if constant {

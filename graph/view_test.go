@@ -268,7 +268,7 @@ func odd(name string) *Record {
 		Tasks: []Task{
 			{ID: -1, Name: name, Group: name, Kind: KindConst, Order: -1, Worker: -1, Bytes: -5},
 			{ID: 1, Name: name, Group: name, Kind: 200, Inputs: []int{0, 0}, State: 99, Start: 9, End: 3, Worker: 1 << 20, Attempts: -1, Bytes: 1 << 62, Err: name},
-			{ID: 2, Name: name + "2", Kind: KindMap, Inputs: []int{1, 1, 0}, State: StateFailed, Start: -5, End: 3, Worker: 1 << 14, Attempts: 2, Bytes: -1, Err: name},
+			{ID: 2, Name: name + "2", Kind: KindMap, Inputs: []int{1, 1, 0}, State: StateFailed, Start: -5, End: 3, Worker: 300, Attempts: 2, Bytes: -1, Err: name},
 		},
 	}
 }

@@ -109,8 +109,11 @@ func listTop(_ context.Context, sizes pkgLines, imports importers) (string, erro
 	for _, n := range sizes {
 		lines += n
 	}
-	return fmt.Sprintf("%d packages, %s lines; the largest: %s; imported most: %s",
-		len(sizes), count(lines), strings.Join(largest(sizes, filepath.Base), ", "), strings.Join(largest(imports, func(s string) string { return s }), ", ")), nil
+	out := fmt.Sprintf("%d packages, %s lines; the largest: %s", len(sizes), count(lines), strings.Join(largest(sizes, filepath.Base), ", "))
+	if len(imports) > 0 {
+		out += "; imported most: " + strings.Join(largest(imports, func(s string) string { return s }), ", ")
+	}
+	return out, nil
 }
 
 // largest names three keys with the largest values.

@@ -73,7 +73,7 @@ func TestWholeTour(t *testing.T) {
 		"20 files, 0 MB; the hash of all hashes begins with",
 		"15 files: 3 packages, 28 functions, 70 lines; of the files 1 do not parse (test data); the same both ways",
 		"10 files, 20 functions; 10 from the cache",
-		"2 packages, 45 lines; the largest:",
+		"2 packages, 50 lines; the largest: p0 25, p1 25; drawn in",
 		"graph.html and ", "graph.svg; the same both ways",
 		"after an edit of one file, Why says file: the content of edited.go has changed",
 		"of 8000 bits are set",
