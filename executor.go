@@ -124,7 +124,9 @@ func (l *Lifetime) AfterRun(f func()) {
 	}
 }
 
-func (l *Lifetime) end() {
+// End says that the run is over, and calls what AfterRun was given. It is for
+// whoever made the run.
+func (l *Lifetime) End() {
 	l.mu.Lock()
 	after := l.after
 	l.ended, l.after = true, nil

@@ -31,6 +31,7 @@ const (
 	eachShape               // func(context.Context, T) error
 	foldShape               // func(A, T) A
 	setupShape              // func(context.Context) error
+	callShape               // func(context.Context, A, B, ...) (R, error), for graphs
 )
 
 // Register makes f callable in another process, under the full name of its
@@ -45,6 +46,9 @@ const (
 //	func(context.Context, T) error        for Each
 //	func(A, T) A                          for Reduce
 //	func(context.Context) error           for the setup of a worker
+//	func(context.Context, A, B) (R, error)
+//	                                      for tasks of a graph, with any number
+//	                                      of arguments, none too
 //
 // Or it is an error value, compared with errors.Is: an error that wraps it
 // still does when it comes back from another process. Errors are known by
@@ -167,9 +171,16 @@ func (f *Func) classify(t reflect.Type) error {
 		case in == 2 && out == 1 && t.In(0) == t.Out(0):
 			f.shape, f.item, f.result = foldShape, reflect.SliceOf(t.In(1)), t.Out(0)
 			return nil
+		case in >= 1 && t.In(0) == contextType && out == 2 && t.Out(1) == errorType:
+			args := make([]reflect.StructField, in-1)
+			for i := range args {
+				args[i] = reflect.StructField{Name: fmt.Sprintf("Arg%d", i+1), Type: t.In(i + 1)}
+			}
+			f.shape, f.item, f.result = callShape, reflect.StructOf(args), t.Out(0)
+			return nil
 		}
 	}
-	return fmt.Errorf("%s is a %v; it must be a func(context.Context, T) (R, error), a func(context.Context, T) error, a func(A, T) A or a func(context.Context) error", f.name, t)
+	return fmt.Errorf("%s is a %v; it must be a func(context.Context, T) (R, error), a func(context.Context, T) error, a func(A, T) A, a func(context.Context) error or, for a graph, a func(context.Context, A, B) (R, error)", f.name, t)
 }
 
 // Lookup returns the registered function of that name.
@@ -220,7 +231,8 @@ func RegisteredErrors() map[string]error {
 func (f *Func) Name() string { return f.name }
 
 // Item is the type of what the function is called with. In a fold it is a slice
-// of the items: a leaf of [Reduce] is one call.
+// of the items: a leaf of [Reduce] is one call. Of several arguments, or none, it
+// is a struct with a field for each.
 func (f *Func) Item() reflect.Type { return f.item }
 
 // Result is the type of what the function returns, nil where that is an error
@@ -255,12 +267,19 @@ func (f *Func) call(in []reflect.Value, item, result reflect.Value) error {
 		result.Set(a)
 		return nil
 	}
-	in[1] = item
+	if f.shape == callShape {
+		in = append(in[:1:1], make([]reflect.Value, item.NumField())...)
+		for i := range item.NumField() {
+			in[i+1] = item.Field(i)
+		}
+	} else {
+		in[1] = item
+	}
 	out := f.fn.Call(in)
 	if err, _ := out[len(out)-1].Interface().(error); err != nil {
 		return err
 	}
-	if f.shape == mapShape {
+	if f.shape == mapShape || f.shape == callShape {
 		result.Set(out[0])
 	}
 	return nil

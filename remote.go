@@ -172,7 +172,7 @@ func (m *remote) active() bool { return m != nil && !m.back.Load() }
 
 func (m *remote) end() {
 	if m != nil {
-		m.life.end()
+		m.life.End()
 	}
 }
 

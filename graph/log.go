@@ -73,6 +73,7 @@ func (r *run) report(err error) error {
 	r.mu.Unlock()
 	rec := r.planned.record()
 	rec.Ran, rec.Workers, rec.Begun, rec.Took, rec.Memory, rec.Budget = true, r.m.Workers, r.begun, time.Since(r.begun), r.log.samples, r.memory.limit
+	rec.Notes = r.notes
 	if err != nil {
 		rec.Err = err.Error()
 	}
@@ -131,7 +132,7 @@ func (g *Graph) Record(vs ...interface{ ref() anyValue }) (*Record, error) {
 	if len(vs) == 0 {
 		asked = g.ends()
 	}
-	p, err := g.plan(asked)
+	p, err := g.plan(asked, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +160,6 @@ func (g *Graph) ends() (ts []uint32) {
 // record writes the plan as plain data: constants first, then tasks in order.
 func (p *planned) record() *Record {
 	rec := &Record{Graph: p.g.where}
-	type place struct{ column, slot uint32 }
 	constants := map[place]int{}
 	constant := func(column, slot uint32) int {
 		at, ok := constants[place{column, slot}]

@@ -10,7 +10,18 @@ type op interface {
 	fn() any
 	// input is the column of input i.
 	input(i int) uint32
+	// takes is how a registered function takes the inputs as one item.
+	takes() takes
 }
+
+// takes is how inputs are one item: see weft.Register.
+type takes int
+
+const (
+	single takes = iota // the input itself
+	fields              // a struct with a field for each
+	slice               // a slice of them
+)
 
 type call0[R any] struct {
 	f   func(context.Context) (R, error)
@@ -105,3 +116,15 @@ func (o *callN[A, R]) run(ctx context.Context, r *run, t uint32, in []uint32) er
 }
 func (o *callN[A, R]) fn() any          { return o.f }
 func (o *callN[A, R]) input(int) uint32 { return o.a }
+
+func (o call0[R]) takes() takes { return fields }
+
+func (o *call1[A, R]) takes() takes { return single }
+
+func (o *call2[A, B, R]) takes() takes { return fields }
+
+func (o *call3[A, B, C, R]) takes() takes { return fields }
+
+func (o *call4[A, B, C, D, R]) takes() takes { return fields }
+
+func (o *callN[A, R]) takes() takes { return slice }

@@ -34,6 +34,9 @@ type Record struct {
 	// could not have been faster than these tasks one after the other, however
 	// many workers there were.
 	Critical []int `json:"critical"`
+	// Notes is what is worth knowing about the run, as sentences: large constants
+	// that went to other processes, say.
+	Notes []string `json:"notes,omitempty"`
 	// Err is what the run failed with, "" if it did not.
 	Err string `json:"err"`
 }

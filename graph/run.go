@@ -57,6 +57,7 @@ type run struct {
 	err      error // what ended the run, if no task did
 	memory   memory
 	log      *log
+	notes    []string // for the user
 }
 
 type failure struct {
@@ -93,7 +94,33 @@ func (g *Graph) compute(ctx context.Context, call string, asked []uint32, opts [
 	case ctx == nil:
 		return nil, fmt.Errorf("graph: %s: the context is nil; pass context.Background()", call)
 	}
-	p, err := g.plan(asked)
+	var j *journal
+	if r.cfg.journal != "" {
+		if j, err = openJournal(r.cfg.journal); err != nil {
+			return nil, fmt.Errorf("graph: %s: Journal(%q): %w", call, r.cfg.journal, err)
+		}
+		defer func() { err = errors.Join(err, j.close()) }()
+	}
+	for range mostPlans - 1 {
+		got, err := g.attempt(ctx, call, asked, r, j)
+		gone, ok := errors.AsType[*TaskError](err)
+		if !ok || j == nil || !errors.Is(err, errGone) {
+			return got, err
+		}
+		// Somebody has removed an entry since: it is computed as well.
+		j.gone[j.digests[gone.ID]] = true
+		r = &run{begun: r.begun, cfg: r.cfg}
+	}
+	return g.attempt(ctx, call, asked, r, j)
+}
+
+// mostPlans is how often a run begins anew because entries of its journal went
+// away meanwhile.
+const mostPlans = 10
+
+// attempt plans the run and carries it out.
+func (g *Graph) attempt(ctx context.Context, call string, asked []uint32, r *run, j *journal) (_ *run, err error) {
+	p, err := g.plan(asked, j)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +128,7 @@ func (g *Graph) compute(ctx context.Context, call string, asked []uint32, opts [
 	if err := r.open(ctx, call); err != nil {
 		return nil, err
 	}
+	defer r.exec.end()
 	defer func() {
 		if cerr := r.memory.close(); err == nil && cerr != nil {
 			err = fmt.Errorf("graph: %s: removing the file with results: %w", call, cerr)
@@ -190,7 +218,11 @@ func (r *run) drive(ctx context.Context) {
 	defer cancel(nil)
 	r.ctx, r.cancel = inner, cancel
 	r.borrowed = budget.Borrow(ctx)
-	if r.borrowed == nil {
+	switch {
+	case r.exec != nil && r.borrowed != nil: // the executor takes what it uses
+		r.borrowed.Waits()
+		budget.Shared.Release(1)
+	case r.exec == nil && r.borrowed == nil:
 		budget.Shared.Force()
 	}
 	unwatch := context.AfterFunc(ctx, func() {
@@ -238,9 +270,13 @@ func (r *run) drive(ctx context.Context) {
 // giveBack returns the first worker's CPU slot.
 func (r *run) giveBack() {
 	budget.Shared.Enough(&r.wants)
-	if r.borrowed != nil {
+	switch {
+	case r.borrowed != nil && r.exec != nil:
+		budget.Shared.Force()
+		r.borrowed.Return(time.Since(r.begun))
+	case r.borrowed != nil:
 		r.borrowed.Return(0)
-	} else {
+	case r.exec == nil:
 		budget.Shared.Release(1)
 	}
 }
@@ -250,7 +286,7 @@ func (r *run) giveBack() {
 func (r *run) newWorker() *worker {
 	name := r.names[len(r.names)-1]
 	r.names = r.names[:len(r.names)-1]
-	return &worker{name: name, slot: budget.NewSlot(r.ctx, true, r.wants.Depth)}
+	return &worker{name: name, slot: budget.NewSlot(r.ctx, r.exec == nil, r.wants.Depth)}
 }
 
 // launch starts a worker. Called with r.mu held.
@@ -267,7 +303,9 @@ func (r *run) grow() {
 		if !ok || nanos > 0 && nanos < worthJoining {
 			break
 		}
-		if r.fixed {
+		if r.exec != nil {
+			// The executor takes the slots.
+		} else if r.fixed {
 			budget.Shared.Force()
 		} else if budget.Shared.Outranked(r.wants.Depth) || !budget.Shared.TryAcquire(r.cpus.Effective) {
 			budget.Shared.Want(&r.wants)
@@ -296,7 +334,11 @@ func (r *run) work(w *worker) {
 // loop runs tasks until there are none for w.
 func (r *run) loop(w *worker) {
 	for {
-		if w.err == nil {
+		switch {
+		case w.err != nil: // as a task has ended the goroutine before this one
+		case r.exec != nil:
+			r.shipBatch(w)
+		default:
 			r.runBatch(w)
 		}
 		r.mu.Lock()
@@ -324,7 +366,9 @@ func (r *run) leave(w *worker) {
 	r.names = append(r.names, w.name)
 	r.live--
 	if r.live > 0 {
-		budget.Shared.Release(1)
+		if r.exec == nil {
+			budget.Shared.Release(1)
+		}
 		return
 	}
 	if !r.m.Over() && !r.m.Stopped() {
@@ -350,7 +394,7 @@ func (r *run) runBatch(w *worker) {
 		n := &r.nodes[r.nodeOf[t]]
 		in := r.In[r.InOff[t]:r.InOff[t+1]]
 		var err error
-		if n.opts.careful() {
+		if n.opts.careful() || r.journal != nil {
 			err = r.attempts(w, n, t, in)
 		} else {
 			err = n.do.run(w.slot, r, t, in)
@@ -379,7 +423,7 @@ func (r *run) ended(w *worker, t uint32, n *node, err error) {
 	}
 	w.began = now
 	w.ran++
-	if err != nil && !r.cfg.keepGoing {
+	if err != nil && !r.cfg.keepGoing && !(r.exec != nil && lost(err)) {
 		r.stopping.Store(true)
 	}
 }
@@ -408,7 +452,13 @@ func (r *run) settle(w *worker) {
 		r.m.Again(w.name, t) // not begun
 	}
 	if w.err != nil {
-		r.failed(w, w.batch[w.ran-1], w.err)
+		t := w.batch[w.ran-1]
+		if r.exec != nil && lost(w.err) && r.exec.losses[t]+1 < mostDeaths && r.ctx.Err() == nil {
+			r.exec.losses[t]++
+			r.m.Again(w.name, t)
+		} else {
+			r.failed(w, t, w.err)
+		}
 		w.err = nil
 	}
 	w.batch, w.ran, w.nanos, w.bytes = w.batch[:0], 0, w.nanos[:0], w.bytes[:0]

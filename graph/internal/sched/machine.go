@@ -1,5 +1,7 @@
 package sched
 
+import "slices"
+
 // Machine is the state of one run.
 type Machine struct {
 	Plan
@@ -352,6 +354,12 @@ func (m *Machine) giveUp(t uint32) {
 	if !m.KeepGoing {
 		m.stopped = true
 	}
+	m.propagate(t)
+}
+
+// propagate skips what needs t, which will never be there, and what only that
+// needed.
+func (m *Machine) propagate(t uint32) {
 	m.stack = append(m.stack[:0], t)
 	for len(m.stack) > 0 {
 		t := m.stack[len(m.stack)-1]
@@ -433,7 +441,8 @@ func (m *Machine) LoseWorker(w int) {
 }
 
 // Lose says that the result of t is gone. If it is still needed, it is computed
-// again, with those of its inputs that were freed meanwhile, and nothing else.
+// again, with those of its inputs that were freed meanwhile, and nothing else; if
+// one of those has failed by now, it is skipped.
 // Tasks that run with it are for the driver to take back first (Again).
 func (m *Machine) Lose(t uint32) {
 	if !m.state[t].inHand() || m.unfinished[t] == 0 {
@@ -454,43 +463,52 @@ func (m *Machine) Lose(t uint32) {
 	if m.unstarted[t] > 0 && !m.asked(t) {
 		m.held--
 	}
+	var doomed []uint32
 	m.stack = append(m.stack[:0], t)
 	for len(m.stack) > 0 {
 		t := m.stack[len(m.stack)-1]
 		m.stack = m.stack[:len(m.stack)-1]
-		m.redone++
 		m.ended--
-		m.done--
-		m.state[t] = Waiting
-		for _, u := range m.users(t) {
-			m.missing[u]++
-			if m.state[u] == Ready {
-				m.state[u] = Waiting
+		if m.state[t].inHand() {
+			m.redone++
+			m.done--
+			for _, u := range m.users(t) {
+				m.missing[u]++
+				if m.state[u] == Ready {
+					m.state[u] = Waiting
+				}
 			}
 		}
+		m.state[t] = Waiting
 		for _, d := range m.inputs(t) {
 			if d&Const != 0 {
 				continue
 			}
 			// t needs its inputs once more.
-			if m.state[d].inHand() && m.unfinished[d] > 0 {
-				if m.unstarted[d] == 0 {
-					m.held++
-				}
-				m.unstarted[d]++
-				m.unfinished[d]++
-				continue
-			}
-			gone := m.state[d].inHand()
 			m.unstarted[d]++
 			m.unfinished[d]++
-			if gone {
-				m.stack = append(m.stack, d)
+			switch s := m.state[d]; {
+			case s == Running || s.inHand() && m.unfinished[d] > 1:
+				if m.unstarted[d] == 1 {
+					m.held++
+				}
+			case s == Failed:
+				doomed = append(doomed, t)
+			case s == Skipped || s.inHand(): // nobody needed it any more, or it is freed
+				if m.unfinished[d] == 1 || s == Skipped && !slices.Contains(m.stack, d) {
+					m.stack = append(m.stack, d)
+				}
 			}
 		}
 		if m.missing[t] == 0 {
 			m.state[t] = Ready
 			m.ready.push(t)
+		}
+	}
+	for _, t := range doomed {
+		if m.state[t] == Waiting || m.state[t] == Ready {
+			m.skip(t)
+			m.propagate(t)
 		}
 	}
 }
