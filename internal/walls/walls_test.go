@@ -39,6 +39,7 @@ var rules = []rule{
 		why: "the planner is pure, so that each decision is a table row and every run can be simulated"},
 	{dir: "graph", allow: []string{module, module + "/graph/internal/...", module + "/internal/...", module + "/memo"},
 		why: "the graph knows weft and memo, and needs no dependency of its own"},
+	{dir: "graph/internal/layout", deny: []string{"os", "sync", "context", "time", "math/rand/v2"}, still: true, why: "placing boxes is pure: the same graph is the same picture everywhere, and drawn graphs are its tests"},
 	{dir: "graph/internal/order", deny: []string{"os", "sync", "sync/atomic", "runtime", "context", "net", "time", "math/rand", "math/rand/v2"}, still: true,
 		why: "the order is a pure function, so that it is tested on drawn graphs"},
 	{dir: "graph/internal/sched", deny: []string{"os", "sync", "sync/atomic", "runtime", "context", "net", "time", "math/rand", "math/rand/v2"}, still: true,
@@ -62,7 +63,6 @@ var rules = []rule{
 	{dir: "memo/internal/shape", why: "a leaf: says how types are looked at"},
 	{dir: "memo/internal/store", allow: []string{module + "/memo/internal/key", module + "/memo/internal/rangelock", module + "/memo/internal/raw", "github.com/klauspost/compress/zstd", "github.com/zeebo/xxh3", "golang.org/x/sys/..."}, deny: []string{"reflect"}, why: "the store knows keys and bytes, not functions and types"},
 	{dir: "memo/internal/value", allow: []string{module + "/memo/internal/raw", module + "/memo/internal/shape"}, deny: []string{"os", "plugin", "encoding/gob"}, why: "reading a stored value runs no code that the bytes name"},
-	{dir: "graph/internal/layout", deny: []string{"os", "sync", "context", "time", "math/rand/v2"}, still: true, why: "placing boxes is pure: the same graph is the same picture everywhere, and drawn graphs are its tests"},
 	{dir: "internal/memory", allow: []string{module + "/internal/cgroup", "golang.org/x/sys/..."}, why: "a leaf: tells how much memory there is"},
 }
 
