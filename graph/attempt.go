@@ -22,9 +22,15 @@ func (e timeoutError) Error() string   { return fmt.Sprintf("timed out after %v"
 func (e timeoutError) Timeout() bool   { return true }
 func (e timeoutError) Is(t error) bool { return t == context.DeadlineExceeded } //nolint:errorlint // that is what Is is for
 
-// attempts runs a task with Retry or Timeout.
+// attempts runs a task with Retry or Timeout, or with a journal.
 func (r *run) attempts(w *worker, n *node, t uint32, in []uint32) error {
+	if r.cut != nil && r.cut[t] {
+		return r.recall(w.slot, n, t)
+	}
 	o := n.opts
+	if o == nil {
+		o = &nodeOptions{}
+	}
 	for k := 1; ; k++ {
 		err := attempt(w.slot, o.timeout, func(ctx context.Context) error { return n.do.run(ctx, r, t, in) })
 		if err == nil || k >= o.attempts || r.ctx.Err() != nil || errors.Is(err, weft.ErrPermanent) {
@@ -33,6 +39,9 @@ func (r *run) attempts(w *worker, n *node, t uint32, in []uint32) error {
 			}
 			if r.log != nil {
 				r.log.attempts(t, k)
+			}
+			if err == nil && r.journal != nil {
+				err = r.keep(w.slot, n, t)
 			}
 			return err
 		}

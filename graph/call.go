@@ -1,6 +1,10 @@
 package graph
 
-import "context"
+import (
+	"context"
+
+	"github.com/weft-go/weft/memo"
+)
 
 // Const is a value that is there already. It is kept as long as g is, and not
 // copied: what it points to must not change while g is used.
@@ -56,8 +60,12 @@ func Call0[R any](g *Graph, f func(context.Context) (R, error), opts ...NodeOpti
 	if f == nil {
 		g.fail("Call0", "the function is nil; pass the one to call")
 	}
-	c := columnOf[R](g)
-	return one[R](g, "Call0", KindCall, call0[R]{f, c}, c, opts)
+	c, o := columnOf[R](g), collect(g, opts)
+	var do op = call0[R]{f, c}
+	if k := g.cacheOf("Call0", o, f, false); k != nil {
+		do = cached{call0[R]{cached0(k, f), c}, f}
+	}
+	return one[R](g, do, c, o)
 }
 
 // Call is a task that calls f with the result of a.
@@ -67,8 +75,9 @@ func Call[A, R any](g *Graph, f func(context.Context, A) (R, error), a Value[A],
 	if f == nil {
 		g.fail("Call", "the function is nil; pass the one to call")
 	}
-	c := columnOf[R](g)
-	return one[R](g, "Call", KindCall, &call1[A, R]{f, columnOf[A](g), c}, c, opts, use(g, "Call", a))
+	c, o := columnOf[R](g), collect(g, opts)
+	in := use(g, "Call", a)
+	return one[R](g, newCall1(g, "Call", o, f, c), c, o, in)
 }
 
 // Call2 is a task that calls f with the results of a and b.
@@ -78,8 +87,9 @@ func Call2[A, B, R any](g *Graph, f func(context.Context, A, B) (R, error), a Va
 	if f == nil {
 		g.fail("Call2", "the function is nil; pass the one to call")
 	}
-	c := columnOf[R](g)
-	return one[R](g, "Call2", KindCall, &call2[A, B, R]{f, columnOf[A](g), columnOf[B](g), c}, c, opts, use(g, "Call2", a), use(g, "Call2", b))
+	c, o := columnOf[R](g), collect(g, opts)
+	do := newCall2(g, "Call2", o, f, c)
+	return one[R](g, do, c, o, use(g, "Call2", a), use(g, "Call2", b))
 }
 
 // Call3 is a task that calls f with the results of a, b and c.
@@ -89,9 +99,12 @@ func Call3[A, B, C, R any](g *Graph, f func(context.Context, A, B, C) (R, error)
 	if f == nil {
 		g.fail("Call3", "the function is nil; pass the one to call")
 	}
-	k := columnOf[R](g)
-	return one[R](g, "Call3", KindCall, &call3[A, B, C, R]{f, columnOf[A](g), columnOf[B](g), columnOf[C](g), k}, k, opts,
-		use(g, "Call3", a), use(g, "Call3", b), use(g, "Call3", c))
+	r, o := columnOf[R](g), collect(g, opts)
+	var do op = &call3[A, B, C, R]{f, columnOf[A](g), columnOf[B](g), columnOf[C](g), r}
+	if k := g.cacheOf("Call3", o, f, false); k != nil {
+		do = cached{&call3[A, B, C, R]{cached3(k, f), columnOf[A](g), columnOf[B](g), columnOf[C](g), r}, f}
+	}
+	return one[R](g, do, r, o, use(g, "Call3", a), use(g, "Call3", b), use(g, "Call3", c))
 }
 
 // Call4 is a task that calls f with the results of a, b, c and d.
@@ -101,9 +114,12 @@ func Call4[A, B, C, D, R any](g *Graph, f func(context.Context, A, B, C, D) (R, 
 	if f == nil {
 		g.fail("Call4", "the function is nil; pass the one to call")
 	}
-	k := columnOf[R](g)
-	return one[R](g, "Call4", KindCall, &call4[A, B, C, D, R]{f, columnOf[A](g), columnOf[B](g), columnOf[C](g), columnOf[D](g), k}, k, opts,
-		use(g, "Call4", a), use(g, "Call4", b), use(g, "Call4", c), use(g, "Call4", d))
+	r, o := columnOf[R](g), collect(g, opts)
+	var do op = &call4[A, B, C, D, R]{f, columnOf[A](g), columnOf[B](g), columnOf[C](g), columnOf[D](g), r}
+	if k := g.cacheOf("Call4", o, f, false); k != nil {
+		do = cached{&call4[A, B, C, D, R]{cached4(k, f), columnOf[A](g), columnOf[B](g), columnOf[C](g), columnOf[D](g), r}, f}
+	}
+	return one[R](g, do, r, o, use(g, "Call4", a), use(g, "Call4", b), use(g, "Call4", c), use(g, "Call4", d))
 }
 
 // CallN is a task that calls f with the results of vs, in their order. f may
@@ -114,21 +130,39 @@ func CallN[A, R any](g *Graph, f func(context.Context, []A) (R, error), vs []Val
 	if f == nil {
 		g.fail("CallN", "the function is nil; pass the one to call")
 	}
-	c := columnOf[R](g)
+	c, o := columnOf[R](g), collect(g, opts)
 	in := make([]uint32, len(vs))
 	for i, v := range vs {
 		in[i] = use(g, "CallN", v)
 	}
-	return one[R](g, "CallN", KindCall, &callN[A, R]{f, columnOf[A](g), c}, c, opts, in...)
+	var do op = &callN[A, R]{f, columnOf[A](g), c}
+	if k := g.cacheOf("CallN", o, f, true); k != nil {
+		do = cached{&callN[A, R]{memo.Wrap(k.c, f, k.opts...), columnOf[A](g), c}, f}
+	}
+	return one[R](g, do, c, o, in...)
+}
+
+func newCall1[A, R any](g *Graph, call string, o *nodeOptions, f func(context.Context, A) (R, error), out uint32) op {
+	if k := g.cacheOf(call, o, f, true); k != nil {
+		return cached{&call1[A, R]{memo.Wrap(k.c, f, k.opts...), columnOf[A](g), out}, f}
+	}
+	return &call1[A, R]{f, columnOf[A](g), out}
+}
+
+func newCall2[A, B, R any](g *Graph, call string, o *nodeOptions, f func(context.Context, A, B) (R, error), out uint32) op {
+	if k := g.cacheOf(call, o, f, false); k != nil {
+		return cached{&call2[A, B, R]{cached2(k, f), columnOf[A](g), columnOf[B](g), out}, f}
+	}
+	return &call2[A, B, R]{f, columnOf[A](g), columnOf[B](g), out}
 }
 
 // one adds a node of one task.
-func one[R any](g *Graph, call string, kind Kind, do op, column uint32, opts []NodeOption, in ...uint32) Value[R] {
-	key, known, ok := g.pure(do, column, opts, in)
+func one[R any](g *Graph, do op, column uint32, o *nodeOptions, in ...uint32) Value[R] {
+	key, known, ok := g.pure(do, column, o, in)
 	if ok {
 		return Value[R]{g, known}
 	}
-	t := g.add(kind, do, column, 1, opts)
+	t := g.add(KindCall, do, column, 1, o)
 	g.link(in, len(in))
 	if key != "" {
 		g.dedup[key] = t
@@ -158,7 +192,8 @@ func Map[A, R any](g *Graph, f func(context.Context, A) (R, error), vs []Value[A
 	for _, v := range vs {
 		g.inputs = append(g.inputs, use(g, "Map", v))
 	}
-	first := g.add(KindMap, &call1[A, R]{f, columnOf[A](g), c}, c, len(vs), opts)
+	o := collect(g, opts)
+	first := g.add(KindMap, newCall1(g, "Map", o, f, c), c, len(vs), o)
 	n := &g.nodes[len(g.nodes)-1]
 	n.in, n.stride = uint32(at), 1
 	return values[R](g, first, len(vs))
@@ -192,10 +227,11 @@ func Reduce[T any](g *Graph, f func(context.Context, T, T) (T, error), vs []Valu
 	for i, v := range vs {
 		level[i] = use(g, "Reduce", v)
 	}
-	do := &call2[T, T, T]{f, c, c, c}
+	o := collect(g, opts)
+	do := newCall2(g, "Reduce", o, f, c)
 	for len(level) > 1 {
 		groups := (len(level) + fanIn - 1) / fanIn
-		t := g.add(KindReduce, do, c, len(level)-groups, opts)
+		t := g.add(KindReduce, do, c, len(level)-groups, o)
 		g.nodes[len(g.nodes)-1].stride = 2
 		g.inputs = grow(g.inputs, 2*(len(level)-groups))
 		up := level[:0] // behind what is read

@@ -4,6 +4,7 @@ import (
 	"reflect"
 
 	"github.com/weft-go/weft/graph/internal/sched"
+	"github.com/weft-go/weft/memo"
 )
 
 // column is the place for the values of one type in a graph: its constants.
@@ -17,6 +18,7 @@ type column interface {
 	// snapshot is the column as it is now: constants that come later are not
 	// in it.
 	snapshot() column
+	journal(c *memo.Cache, version string) journalColumn
 }
 
 // store is the place for the results of one type in a run.

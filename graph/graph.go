@@ -136,16 +136,14 @@ func use[T any](g *Graph, call string, v Value[T]) uint32 {
 
 // add appends a node of n tasks with the given inputs, and returns the first.
 // Called with g.mu held.
-func (g *Graph) add(kind Kind, do op, column uint32, n int, opts []NodeOption) uint32 {
+func (g *Graph) add(kind Kind, do op, column uint32, n int, o *nodeOptions) uint32 {
 	first := g.tasks
 	if uint64(first)+uint64(n) >= mostTasks {
 		g.fail("add", "a graph has at most %d tasks", mostTasks)
 		return 0
 	}
-	o := collect(g, opts)
-	stride := uint32(0)
 	in := uint32(len(g.inputs))
-	g.nodes = append(g.nodes, node{do: do, first: first, n: uint32(n), in: in, stride: stride, column: column, opts: o, kind: kind})
+	g.nodes = append(g.nodes, node{do: do, first: first, n: uint32(n), in: in, column: column, opts: o, kind: kind})
 	g.tasks += uint32(n)
 	return first
 }

@@ -132,7 +132,7 @@ func (g *Graph) Record(vs ...interface{ ref() anyValue }) (*Record, error) {
 	if len(vs) == 0 {
 		asked = g.ends()
 	}
-	p, err := g.plan(asked)
+	p, err := g.plan(asked, nil)
 	if err != nil {
 		return nil, err
 	}

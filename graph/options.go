@@ -26,7 +26,7 @@ type nodeOptions struct {
 	amount   int64
 	priority int
 	pure     bool
-	cache    cacheOption
+	cache    *cacheOption
 	err      error
 }
 

@@ -2,8 +2,6 @@ package graph
 
 import "context"
 
-type cacheOption any
-
 // Persist computes vs, shared parts once, and keeps their results as long as
 // their graph is used: later runs take them as constants, and need nothing that
 // only led to them. A value that is kept may also be used in other graphs.
@@ -58,8 +56,4 @@ func adopt[T any](g *Graph, v Value[T]) (task uint32, ok bool) {
 		return 0, false
 	}
 	return constants(g, kept), true
-}
-
-func (g *Graph) pure(do op, column uint32, opts []NodeOption, in []uint32) (key string, known uint32, ok bool) {
-	return "", 0, false
 }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"cmp"
+	"fmt"
 	"reflect"
 	"runtime"
 	"slices"
@@ -25,6 +26,8 @@ type planned struct {
 	keys    []classKey // of the classes
 	asked   []uint32   // as asked for, constants too: sched.Const with the place of a column
 	askedID []uint32   // the same as numbers in the graph
+	journal *journal
+	cut     []bool // tasks whose result is in the journal; nil without one
 }
 
 // classKey is what the tasks of a class have in common.
@@ -45,14 +48,14 @@ type measured struct {
 }
 
 // plan takes what is asked for, leaves out what nothing asked needs, and puts
-// the rest in order.
-func (g *Graph) plan(asked []uint32) (*planned, error) {
+// the rest in order. What is in the journal, if there is one, needs nothing.
+func (g *Graph) plan(asked []uint32, j *journal) (*planned, error) {
 	g.mu.Lock()
 	if g.err != nil {
 		defer g.mu.Unlock()
 		return nil, g.err
 	}
-	p := &planned{g: g, nodes: g.nodes, columns: slices.Clone(g.columns), askedID: asked}
+	p := &planned{g: g, nodes: g.nodes, columns: slices.Clone(g.columns), askedID: asked, journal: j}
 	inputs, kept := g.inputs, map[uint32]uint32(nil)
 	if len(g.kept) > 0 {
 		kept = make(map[uint32]uint32, len(g.kept))
@@ -68,6 +71,14 @@ func (g *Graph) plan(asked []uint32) (*planned, error) {
 	top := uint32(0)
 	for _, t := range asked {
 		top = max(top, t+1)
+	}
+	var cut []bool // by number in the graph
+	if j != nil {
+		var err error
+		if j.digests, err = p.digests(inputs, top); err != nil {
+			return nil, fmt.Errorf("graph: Journal: %w", err)
+		}
+		cut = make([]bool, top)
 	}
 	// Inputs have lower numbers than what uses them: from the top down, each
 	// task is known to be needed or not when it is come to.
@@ -93,6 +104,15 @@ func (g *Graph) plan(asked []uint32) (*planned, error) {
 				continue
 			}
 			nodes++
+			if j != nil {
+				var err error
+				if cut[t], err = j.look(p, n, t); err != nil {
+					return nil, fmt.Errorf("graph: Journal: %w", err)
+				}
+				if cut[t] {
+					continue
+				}
+			}
 			for _, d := range n.inputs(inputs, t) {
 				needed[d] = true
 				links++
@@ -115,8 +135,10 @@ func (g *Graph) plan(asked []uint32) (*planned, error) {
 			}
 			local[t] = uint32(len(task))
 			task, nodeOf = append(task, t), append(nodeOf, uint32(k))
-			for _, d := range n.inputs(inputs, t) {
-				shape.In = append(shape.In, local[d])
+			if cut == nil || !cut[t] {
+				for _, d := range n.inputs(inputs, t) {
+					shape.In = append(shape.In, local[d])
+				}
 			}
 			shape.InOff = append(shape.InOff, uint32(len(shape.In)))
 		}
@@ -131,6 +153,12 @@ func (g *Graph) plan(asked []uint32) (*planned, error) {
 	}
 	shape.Priority = p.priorities(nodeOf)
 	p.renumber(shape, order.Order(shape), task, nodeOf, local, asked)
+	if cut != nil {
+		p.cut = make([]bool, len(p.task))
+		for t, id := range p.task {
+			p.cut[t] = cut[id]
+		}
+	}
 	p.classify()
 	return p, nil
 }
@@ -266,13 +294,15 @@ func (p *planned) classify() {
 }
 
 func (n *node) class() classKey {
-	key := classKey{fn: reflect.ValueOf(n.do.fn()).Pointer(), column: n.column, cpu: 1}
+	key := classKey{fn: pcOf(n.do.fn()), column: n.column, cpu: 1}
 	if o := n.opts; o != nil {
 		key.memory, key.cpu, key.resource, key.amount = o.memory, max(1, o.cpu), o.resource, o.amount
 		key.careful = o.careful()
 	}
 	return key
 }
+
+func pcOf(f any) uintptr { return reflect.ValueOf(f).Pointer() }
 
 // careful tells whether a task takes more than a call.
 func (o *nodeOptions) careful() bool {

@@ -116,9 +116,19 @@ func (r *run) item(n *node, t uint32, v reflect.Value) {
 // shipBatch runs w's batch on the executor, those tasks together that don't need
 // each other, until one fails.
 func (r *run) shipBatch(w *worker) {
-	for w.ran < len(w.batch) && !r.stopping.Load() {
+	for w.ran < len(w.batch) && w.err == nil && !r.stopping.Load() {
+		if r.cut != nil && r.cut[w.batch[w.ran]] {
+			t := w.batch[w.ran]
+			n := &r.nodes[r.nodeOf[t]]
+			w.began = time.Since(r.begun)
+			err := r.recall(w.slot, n, t)
+			if r.ended(w, t, n, err); err != nil {
+				return
+			}
+			continue
+		}
 		k := w.ran + 1
-		for k < len(w.batch) && r.Class[w.batch[k]] == r.Class[w.batch[w.ran]] && !r.needsAny(w.batch[k], w.batch[w.ran:k]) {
+		for k < len(w.batch) && r.Class[w.batch[k]] == r.Class[w.batch[w.ran]] && (r.cut == nil || !r.cut[w.batch[k]]) && !r.needsAny(w.batch[k], w.batch[w.ran:k]) {
 			k++
 		}
 		if err := r.ship(w, w.batch[w.ran:k]); err != nil {
@@ -199,7 +209,13 @@ func (r *run) shipped(w *worker, n *node, ts []uint32, b *weft.Batch, failure er
 			return
 		}
 		r.stores[n.column].value(r.slot[t]).Set(b.Results.Index(i))
-		r.ended(w, t, n, nil)
+		var err error
+		if r.journal != nil {
+			err = r.keep(w.slot, n, t)
+		}
+		if r.ended(w, t, n, err); err != nil {
+			return
+		}
 		if c := b.Cost; c.Wall > 0 { // as it was there, not on the way
 			w.nanos[len(w.nanos)-1] = int64(c.Wall) / int64(b.Ran)
 		}

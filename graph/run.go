@@ -94,7 +94,33 @@ func (g *Graph) compute(ctx context.Context, call string, asked []uint32, opts [
 	case ctx == nil:
 		return nil, fmt.Errorf("graph: %s: the context is nil; pass context.Background()", call)
 	}
-	p, err := g.plan(asked)
+	var j *journal
+	if r.cfg.journal != "" {
+		if j, err = openJournal(r.cfg.journal); err != nil {
+			return nil, fmt.Errorf("graph: %s: Journal(%q): %w", call, r.cfg.journal, err)
+		}
+		defer func() { err = errors.Join(err, j.close()) }()
+	}
+	for range mostPlans - 1 {
+		got, err := g.attempt(ctx, call, asked, r, j)
+		gone, ok := errors.AsType[*TaskError](err)
+		if !ok || j == nil || !errors.Is(err, errGone) {
+			return got, err
+		}
+		// Somebody has removed an entry since: it is computed as well.
+		j.gone[j.digests[gone.ID]] = true
+		r = &run{begun: r.begun, cfg: r.cfg}
+	}
+	return g.attempt(ctx, call, asked, r, j)
+}
+
+// mostPlans is how often a run begins anew because entries of its journal went
+// away meanwhile.
+const mostPlans = 10
+
+// attempt plans the run and carries it out.
+func (g *Graph) attempt(ctx context.Context, call string, asked []uint32, r *run, j *journal) (_ *run, err error) {
+	p, err := g.plan(asked, j)
 	if err != nil {
 		return nil, err
 	}
@@ -368,7 +394,7 @@ func (r *run) runBatch(w *worker) {
 		n := &r.nodes[r.nodeOf[t]]
 		in := r.In[r.InOff[t]:r.InOff[t+1]]
 		var err error
-		if n.opts.careful() {
+		if n.opts.careful() || r.journal != nil {
 			err = r.attempts(w, n, t, in)
 		} else {
 			err = n.do.run(w.slot, r, t, in)

@@ -39,6 +39,7 @@ var rules = []rule{
 		why: "the planner is pure, so that each decision is a table row and every run can be simulated"},
 	{dir: "graph", allow: []string{module, module + "/graph/internal/...", module + "/internal/...", module + "/memo"},
 		why: "the graph knows weft and memo, and needs no dependency of its own"},
+	{dir: "graph/internal/layout", deny: []string{"os", "sync", "context", "time", "math/rand/v2"}, still: true, why: "placing boxes is pure: the same graph is the same picture everywhere, and drawn graphs are its tests"},
 	{dir: "graph/internal/order", deny: []string{"os", "sync", "sync/atomic", "runtime", "context", "net", "time", "math/rand", "math/rand/v2"}, still: true,
 		why: "the order is a pure function, so that it is tested on drawn graphs"},
 	{dir: "graph/internal/sched", deny: []string{"os", "sync", "sync/atomic", "runtime", "context", "net", "time", "math/rand", "math/rand/v2"}, still: true,

@@ -17,6 +17,7 @@ type tourCmd struct {
 	Stop []string `placeholder:"NAME" help:"Visit only this stop; several with commas, or by giving the flag again."`
 	List bool     `help:"Print the names of the stops and what they do."`
 	Tree string   `type:"path" placeholder:"DIR" help:"The files to work on. Defaults to the source of Go, $(go env GOROOT)/src."`
+	Save string   `type:"path" placeholder:"DIR" help:"Keep the picture and the page of the stop graph in this directory. Defaults to a new temporary one."`
 	JSON bool     `name:"json" help:"Print a JSON object a stop: times, result, and the whole report."`
 }
 
@@ -34,7 +35,7 @@ func (t *tourCmd) run(s *session) int {
 	if t.List {
 		return s.toured(tour.List(s.screen.Out()))
 	}
-	cfg := tour.Config{Out: s.screen.Out(), JSON: t.JSON, Stops: t.Stop, Tree: t.Tree}
+	cfg := tour.Config{Out: s.screen.Out(), JSON: t.JSON, Stops: t.Stop, Tree: t.Tree, Save: t.Save}
 	plain := s.getenv("TERM") == "dumb"
 	if f, ok := s.Out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		cfg.Color = !plain && s.getenv("NO_COLOR") == ""

@@ -39,6 +39,10 @@ type Config struct {
 	// Tree is the directory whose files are the input.
 	// Defaults to the source of Go itself, below `go env GOROOT`.
 	Tree string
+	// Save is the directory for what stops draw. It is made if need be, and
+	// what is drawn stays.
+	// Defaults to a new one in that for temporary files.
+	Save string
 
 	sizes sizes
 }
@@ -46,6 +50,7 @@ type Config struct {
 // sizes is how much work the stops do that make up their input.
 type sizes struct {
 	tiny     int
+	packages int // of the graph
 	cached   int // files that are parsed from the cache
 	requests int
 	sample   int // requests that the plain loop makes
@@ -53,7 +58,7 @@ type sizes struct {
 	image    int // rows and columns
 }
 
-var fullSize = sizes{tiny: 1_000_000, cached: 1000, requests: 2000, sample: 50, latency: 20 * time.Millisecond, image: 2048}
+var fullSize = sizes{tiny: 1_000_000, packages: 60, cached: 1000, requests: 2000, sample: 50, latency: 20 * time.Millisecond, image: 2048}
 
 // stop is one kind of work. To add one, write its run function and add a line
 // to stops.
@@ -66,7 +71,7 @@ type stop struct {
 }
 
 // stops is the tour.
-var stops = slices.Concat([]stop{hashStop, parseStop, cacheStop}, frameStops, []stop{tinyStop, httpStop}, systemStops)
+var stops = slices.Concat([]stop{hashStop, parseStop, cacheStop}, frameStops, []stop{graphStop, tinyStop, httpStop}, systemStops)
 
 const (
 	leastWidth   = 80

@@ -54,8 +54,8 @@ func smallTree(t *testing.T) string {
 
 func smallConfig(t *testing.T, out *bytes.Buffer) Config {
 	return Config{
-		Out: out, Tree: smallTree(t),
-		sizes: sizes{tiny: 1000, cached: 10, requests: 20, sample: 3, latency: time.Millisecond, image: 256},
+		Out: out, Tree: smallTree(t), Save: t.TempDir(),
+		sizes: sizes{tiny: 1000, packages: 2, cached: 10, requests: 20, sample: 3, latency: time.Millisecond, image: 256},
 	}
 }
 
@@ -73,6 +73,8 @@ func TestWholeTour(t *testing.T) {
 		"20 files, 0 MB; the hash of all hashes begins with",
 		"15 files: 3 packages, 28 functions, 70 lines; of the files 1 do not parse (test data); the same both ways",
 		"10 files, 20 functions; 10 from the cache",
+		"2 packages, 50 lines; the largest: p0 25, p1 25; drawn in",
+		"graph.html and ", "graph.svg; the same both ways",
 		"after an edit of one file, Why says file: the content of edited.go has changed",
 		"of 8000 bits are set",
 		"20 answers, which add up to 2470; the plain loop did 3 of them, with the same results",
@@ -172,7 +174,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		stops      []string
 		want       []string
 	}{
-		{"no such stop", "", []string{"hash", "dance"}, []string{`no stop "dance"`, "hash, parse, cache, "}},
+		{"no such stop", "", []string{"hash", "dance"}, []string{`no stop "dance"`, "hash, parse, cache, ", "graph, tiny, http"}},
 		{"no directory", filepath.Join(empty, "x"), []string{"hash"}, []string{"stop hash", "missing", "another directory with --tree"}},
 		{"no files", empty, []string{"hash"}, []string{"no readable files", "another directory with --tree"}},
 	} {
