@@ -17,7 +17,7 @@ build: ## build bin/weft
 test: ## all checks and tests; prints what failed and how to run it again
 	@GO='$(GO)' scripts/test
 
-soak: ## fuzzing and repeated tests for longer: TIME=30s COUNT=20 SINCE=HEAD~10
+soak: ## faults, fuzzing and new tests repeated, for longer: TIME=5s COUNT=3 SINCE=HEAD~10
 	@GO='$(GO)' scripts/soak
 
 bench: ## all benchmarks, printed as Markdown: BENCH="names" FLAGS="-quick"
