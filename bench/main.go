@@ -37,11 +37,13 @@ var benchmarks = []benchmark{
 	processes,
 	sharedArray,
 	frameBenchmark,
+	graphBenchmark,
 	serveHelper,
 	memoryCaseHelper,
 	memoHelper,
 	sharedCaseHelper,
 	sharedWorkerHelper,
+	graphCaseHelper,
 }
 
 func main() {

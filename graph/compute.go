@@ -97,7 +97,7 @@ type anyValue struct {
 	task uint32
 }
 
-func anyOf[T any](v Value[T]) anyValue { return anyValue{v.g, v.task} }
+func anyOf[T any](v Value[T]) anyValue { return anyValue(v) }
 
 func computeAll(ctx context.Context, call string, opts []RunOption, vs ...anyValue) (*run, error) {
 	asked := make([]uint32, len(vs))

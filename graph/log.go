@@ -139,7 +139,7 @@ func (g *Graph) Record(vs ...interface{ ref() anyValue }) (*Record, error) {
 	return p.record(), nil
 }
 
-func (v Value[T]) ref() anyValue { return anyValue{v.g, v.task} }
+func (v Value[T]) ref() anyValue { return anyValue(v) }
 
 // ends are the tasks that no other uses.
 func (g *Graph) ends() (ts []uint32) {

@@ -123,7 +123,6 @@ type walk struct {
 	urgent  []int32
 	stack   []uint32
 	now     []uint32 // to be run at once
-	sorted  []uint32
 }
 
 // expanded marks a task on the stack whose inputs are above it.
