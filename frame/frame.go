@@ -70,7 +70,7 @@ func (f *Frame) then(s step, err error, others ...*Frame) *Frame {
 	return g
 }
 
-// On has the frame run on an engine of its own limits, instead of the one that
+// On has the frame, and what is made of it, run on an engine of its own limits, instead of the one that
 // the process shares.
 func (f *Frame) On(e *Engine) *Frame {
 	return &Frame{n: f.n, eng: e, err: f.err}
@@ -290,7 +290,7 @@ func (f *Frame) Sample(share float64, seed int) *Frame {
 }
 
 // FillNull puts a value where the columns are null; without names in all
-// columns that are of the value's kind.
+// columns that are of the value's kind: texts, numbers, bools, dates and times.
 func (f *Frame) FillNull(v any, names ...string) *Frame {
 	return f.then(fillStep{value(v), v, names}, nil)
 }

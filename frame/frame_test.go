@@ -3,9 +3,7 @@
 package frame
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -139,33 +137,6 @@ func TestWrongColumn(t *testing.T) {
 	if e, ok := errors.AsType[*Error](err); !ok || e.Call != "Filter" || !strings.Contains(e.At, "frame_test.go:") {
 		t.Errorf("%v", err)
 	}
-}
-
-func ExampleFrame() {
-	type sale struct {
-		City   string
-		Amount float64
-	}
-	sales := FromSlice([]sale{{"Bonn", 10}, {"Kiel", 30}, {"Bonn", 5}, {"Ulm", 2}})
-	perCity := sales.
-		Filter(Col("amount").Gt(2)).
-		GroupBy("city").Agg(Sum("amount").As("total"), CountRows()).
-		Sort("city")
-	type row struct {
-		City  string
-		Total float64
-		Count int
-	}
-	for r, err := range Rows[row](context.Background(), perCity) {
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Println(r.City, r.Total, r.Count)
-	}
-	// Output:
-	// Bonn 15 2
-	// Kiel 30 1
 }
 
 func TestReadTypes(t *testing.T) {

@@ -20,18 +20,27 @@ func ownSpillDir(parent string) (string, func(), error) {
 			_ = f.Close()
 		}
 	}
-	dir, err := os.MkdirTemp(parent, "weft-frame-")
-	if err != nil {
-		return "", nil, err
+	for {
+		dir, err := os.MkdirTemp(parent, "weft-frame-")
+		if err != nil {
+			return "", nil, err
+		}
+		f, err := lockDir(dir, os.O_RDWR|os.O_CREATE)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			continue // another process takes it for one that was left, and removes it
+		}
+		if err != nil {
+			return "", nil, errors.Join(err, os.RemoveAll(dir))
+		}
+		if _, err := os.Stat(f.Name()); err != nil {
+			_ = f.Close() // the same, but it was faster
+			continue
+		}
+		return dir, func() {
+			_ = os.RemoveAll(dir)
+			_ = f.Close()
+		}, nil
 	}
-	f, err := lockDir(dir, os.O_RDWR|os.O_CREATE)
-	if err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	return dir, func() {
-		_ = os.RemoveAll(dir)
-		_ = f.Close()
-	}, nil
 }
 
 func lockDir(dir string, flags int) (*os.File, error) {

@@ -347,6 +347,9 @@ func (w *writer) step(s step, in []rel) (rel, error) {
 		return r, nil
 	case fillStep:
 		names := s.names
+		if len(names) == 0 && kindOf(s.value) == "" {
+			return rel{}, fmt.Errorf("it needs the names of columns, as %s is of no kind that columns could be chosen by", s.with)
+		}
 		if len(names) == 0 {
 			all, err := w.describe(w.withCTEs(r.text("")))
 			if err != nil {

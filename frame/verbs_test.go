@@ -220,6 +220,7 @@ func TestMistakes(t *testing.T) {
 		{f.Sort(Lit("a")), "Sort", "give a column"},
 		{f.Limit(-1), "Limit", "must not be negative"},
 		{f.Except(f.Select("k")), "Except", "other columns"},
+		{f.FillNull(Col("x")), "FillNull", "it needs the names"},
 		{f.Sample(2, 1), "Sample", "not between 0 and 1"},
 		{f.Resample("t", 0).Agg(Sum("x")), "Agg", "not more than 0"},
 		{f.Explode("x"), "Explode", ""},
