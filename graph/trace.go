@@ -92,7 +92,7 @@ func writeTrace(w io.Writer, r *Record) error {
 		b.Write(text)
 	}
 	const process = 1
-	write(traceEvent{Name: "process_name", Phase: "M", Process: process, Args: map[string]any{"name": "weft graph " + clean(r.Graph)}})
+	write(traceEvent{Name: "process_name", Phase: "M", Process: process, Args: map[string]any{"name": "weft: " + clean(r.Graph)}})
 	threads := r.Workers
 	for i := range r.Tasks {
 		threads = max(threads, r.Tasks[i].Worker+1)
