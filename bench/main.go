@@ -36,11 +36,13 @@ var benchmarks = []benchmark{
 	memoryUse,
 	processes,
 	sharedArray,
+	graphBenchmark,
 	serveHelper,
 	memoryCaseHelper,
 	memoHelper,
 	sharedCaseHelper,
 	sharedWorkerHelper,
+	graphCaseHelper,
 }
 
 func main() {

@@ -22,10 +22,12 @@ type Graph struct {
 	tasks   uint32
 	columns []column // one for each type of result
 	byType  map[reflect.Type]uint32
-	kept    map[uint32]uint32 // constants in place of tasks: Persist
-	dedup   map[string]uint32 // pure nodes by what they are
-	learned map[classKey]measured
-	large   map[place]largeConstant // constants that are worth a word
+	// firstTypes are the types of the first columns.
+	firstTypes []reflect.Type
+	kept       map[uint32]uint32 // constants in place of tasks: Persist
+	dedup      map[string]uint32 // pure nodes by what they are
+	learned    map[classKey]measured
+	large      map[place]largeConstant // constants that are worth a word
 
 	// lent is what other graphs may take: the kept results. It has a lock of its
 	// own, which is the last to be taken.
@@ -105,14 +107,25 @@ func inPackage(name string) bool {
 	return len(name) > len(pkg) && name[:len(pkg)] == pkg
 }
 
+// fewTypes is how many types are looked for one by one.
+const fewTypes = 8
+
 // columnOf is the number of the column for results of type T. Called with g.mu
 // held.
 func columnOf[T any](g *Graph) uint32 {
 	t := reflect.TypeFor[T]()
+	for i, known := range g.firstTypes { // quicker than the map
+		if known == t {
+			return uint32(i)
+		}
+	}
 	if c, ok := g.byType[t]; ok {
 		return c
 	}
 	c := uint32(len(g.columns))
+	if c < fewTypes {
+		g.firstTypes = append(g.firstTypes, t)
+	}
 	g.columns = append(g.columns, newColumn[T]())
 	g.byType[t] = c
 	return c

@@ -171,16 +171,18 @@ func (m *Machine) remove(t uint32, from *heap) {
 
 // allowed tells whether t may start without too many results being held. One
 // worker alone would hold Held[t]; each further one may hold one more, and some
-// slack keeps them from waiting for each other. For roots, which bring new data
-// in, what they have brought must also be few.
+// slack keeps them from waiting for each other: where many results are held
+// anyway, a quarter more of them. For roots, which bring new data in, what they
+// have brought must also be few. TestMakespan says what less slack would cost.
 func (m *Machine) allowed(t uint32) bool {
 	more := m.Workers + m.Slack
+	held, roots := int(m.Plan.Held[t]), int(m.Plan.Roots[t])
 	switch {
 	case m.running == 0:
 		return true
-	case m.held >= int(m.Plan.Held[t])+more:
+	case m.held >= held+held/2+m.Workers+more:
 		return m.frees(t)
-	case m.roots >= int(m.Plan.Roots[t])+more:
+	case m.roots >= roots+roots/4+more:
 		return !m.root(t)
 	}
 	return true
