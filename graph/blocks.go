@@ -18,6 +18,9 @@ const (
 	leastFold = 3
 	// foldRow is how many of them stand beside each other.
 	foldRow = 8
+	// mostBranches is how many boxes a tree of a grid has at most: what has more
+	// is for several grids.
+	mostBranches = 6
 	// chainRows is how many boxes of a chain stand below each other before the
 	// next column begins.
 	chainRows = 20
@@ -25,14 +28,16 @@ const (
 
 // block is what is drawn as one thing: a box, or boxes in a grid. In a grid,
 // each column of cells is a chain of boxes, each of which feeds the one below
-// and nothing else; all chains have the same inputs and are used by the same
-// boxes. So an arrow to a grid is one to the top of each chain, an arrow from it
-// one from each bottom: nothing of the graph is lost. (Boxes with the same
+// and nothing else, or a small tree, whose boxes have no input but their parent;
+// all columns have the same inputs and are used by the same boxes. So an arrow
+// to a grid is one to the top of each column. An arrow from it is one from the
+// bottom of each; of trees, from the same box of each. (Boxes with the same
 // neighbours drawn as one are a power graph without nesting: L. Royer et al.,
 // "Unraveling Protein Networks with Power Graph Analysis", PLoS Computational
 // Biology 4(7), 2008.)
 type block struct {
-	chains [][]int // of places in picture.boxes
+	chains [][]int // of places in picture.boxes; of a tree, parents first
+	parent []int   // of each box of a chain: place in it; -1 of the first
 	label  string  // of a grid
 	// fold: the boxes of the one chain are the steps of a Reduce. Each takes the
 	// one before it and an input of its own, which the picture does not tell
@@ -65,38 +70,54 @@ func (p *picture) blocks() (all []block, of []int) {
 	if p.grouped { // each box has its own name and figures
 		least, long = n+1, n+1
 	}
-	next := func(b int) int {
-		if len(down[b]) != 1 || len(up[down[b][0]]) != 1 || folds[b] != nil || folds[down[b][0]] != nil {
-			return -1
+	// A tree is a box and all that needs nothing else, unless that is many.
+	children := make([][]int, n)
+	for b := range n {
+		if len(up[b]) == 1 && head[b] == b && folds[b] == nil && folds[up[b][0]] == nil {
+			children[up[b][0]] = append(children[up[b][0]], b)
 		}
-		return down[b][0]
+	}
+	type tree struct{ boxes, parent []int }
+	var trees []tree
+	whole := make([]bool, n) // the box belongs to the tree of its parent
+	for b := n - 1; b >= 0; b-- {
+		if c := children[b]; len(c) == 1 && len(down[b]) == 1 || len(c) > 1 && len(c) == len(down[b]) && n > fewBoxes && p.branches(b, children) <= mostBranches {
+			for _, k := range c {
+				whole[k] = true
+			}
+		}
 	}
 	of = make([]int, n)
-	var chains [][]int
 	for b := range n {
-		if head[b] != b {
-			continue // within a fold
+		if head[b] != b || whole[b] {
+			continue // within a fold, or a tree
 		}
-		if len(up[b]) == 1 && next(up[b][0]) == b {
-			continue // not the first of its chain
+		t := tree{[]int{b}, []int{-1}}
+		for i := 0; i < len(t.boxes); i++ {
+			for _, c := range children[t.boxes[i]] {
+				if whole[c] {
+					t.boxes, t.parent = append(t.boxes, c), append(t.parent, i)
+				}
+			}
 		}
-		chain := []int{b}
-		for c := next(b); c >= 0; c = next(c) {
-			chain = append(chain, c)
-		}
-		chains = append(chains, chain)
+		trees = append(trees, t)
 	}
 	// Twins have the same key.
 	twins := map[string][]int{}
-	keys := make([]string, len(chains))
-	for i, c := range chains {
+	keys := make([]string, len(trees))
+	for i, t := range trees {
 		var key strings.Builder
-		fmt.Fprint(&key, up[c[0]], down[c[len(c)-1]])
-		if folds[c[0]] != nil {
-			fmt.Fprintf(&key, "|fold %d", c[0])
+		fmt.Fprint(&key, up[t.boxes[0]])
+		if folds[t.boxes[0]] != nil {
+			fmt.Fprintf(&key, "|fold %d", t.boxes[0])
 		}
-		for _, b := range c {
-			fmt.Fprintf(&key, "|%q", p.kindOfBox(b))
+		for k, b := range t.boxes {
+			fmt.Fprintf(&key, "|%d %q", t.parent[k], p.kindOfBox(b))
+			for _, d := range down[b] {
+				if !whole[d] {
+					fmt.Fprintf(&key, " %d", d)
+				}
+			}
 		}
 		keys[i] = key.String()
 		twins[keys[i]] = append(twins[keys[i]], i)
@@ -109,37 +130,82 @@ func (p *picture) blocks() (all []block, of []int) {
 		}
 		all = append(all, b)
 	}
-	for i, c := range chains {
+	for i, t := range trees {
 		same := twins[keys[i]]
 		switch {
-		case folds[c[0]] != nil:
-			steps := folds[c[0]]
-			add(block{chains: [][]int{steps}, fold: true, label: fmt.Sprintf("%s × %d, in turn", short(p.boxes[c[0]].name, 24), len(steps))})
+		case folds[t.boxes[0]] != nil:
+			steps := folds[t.boxes[0]]
+			add(block{chains: [][]int{steps}, fold: true, label: fmt.Sprintf("%s × %d, in turn", short(p.boxes[steps[0]].name, 24), len(steps))})
 		case len(same) >= least:
 			if same[0] == i {
-				b := block{}
+				b := block{parent: t.parent, label: fmt.Sprintf("%s × %d", p.treeLabel(t.boxes, t.parent), len(same))}
 				for _, k := range same {
-					b.chains = append(b.chains, chains[k])
+					b.chains = append(b.chains, trees[k].boxes)
 				}
-				var names []string
-				for _, box := range c {
-					names = append(names, short(p.kindOfBox(box), 24))
-				}
-				if len(names) > 3 {
-					names = append(names[:1:1], "…", names[len(names)-1])
-				}
-				b.label = fmt.Sprintf("%s × %d", strings.Join(names, " → "), len(same))
 				add(b)
 			}
-		case len(c) >= long:
-			add(block{chains: [][]int{c}, label: fmt.Sprintf("a chain of %d", len(c))})
 		default:
-			for _, b := range c {
+			first := 1 // boxes before the first branch
+			for first < len(t.boxes) && t.parent[first] == first-1 && !slices.Contains(t.parent[first+1:], first-1) {
+				first++
+			}
+			rest := t.boxes
+			if first >= long {
+				add(block{chains: [][]int{rest[:first]}, parent: t.parent[:first], label: fmt.Sprintf("a chain of %d", first)})
+				rest = rest[first:]
+			}
+			for _, b := range rest {
 				add(block{chains: [][]int{{b}}})
 			}
 		}
 	}
 	return all, of
+}
+
+// branches is how many boxes the tree below a box has, counted no further than
+// matters.
+func (p *picture) branches(b int, children [][]int) int {
+	n := 1
+	for _, c := range children[b] {
+		if n > mostBranches {
+			break
+		}
+		n += p.branches(c, children)
+	}
+	return n
+}
+
+// straight tells whether a tree is a chain.
+func straight(parent []int) bool {
+	for i, k := range parent {
+		if k != i-1 {
+			return false
+		}
+	}
+	return true
+}
+
+// treeLabel names the boxes of a tree, level by level.
+func (p *picture) treeLabel(boxes, parent []int) string {
+	depth := make([]int, len(boxes))
+	var levels [][]string
+	for i, b := range boxes {
+		if parent[i] >= 0 {
+			depth[i] = depth[parent[i]] + 1
+		}
+		if depth[i] == len(levels) {
+			levels = append(levels, nil)
+		}
+		levels[depth[i]] = append(levels[depth[i]], short(p.kindOfBox(b), 24))
+	}
+	var names []string
+	for _, l := range levels {
+		names = append(names, strings.Join(slices.Compact(l), ", "))
+	}
+	if len(names) > 3 {
+		names = []string{names[0], "…", names[len(names)-1]}
+	}
+	return cut(strings.Join(names, " → "), 60)
 }
 
 // kindOfBox is what boxes of one grid have in common: the name, of constants

@@ -19,7 +19,7 @@ type fake struct {
 }
 
 func newFake(seed uint64) *fake {
-	return &fake{rng: rand.New(rand.NewPCG(seed, 99)), rec: Record{Graph: "main.go:12"}, took: map[string]time.Duration{}, fails: map[int]bool{}}
+	return &fake{rng: rand.New(rand.NewPCG(seed, 99)), rec: Record{Graph: "the graph made at main.go:12"}, took: map[string]time.Duration{}, fails: map[int]bool{}}
 }
 
 func (f *fake) add(kind Kind, name string, inputs ...int) int {
@@ -257,6 +257,18 @@ func fakePipeline(n int, fails ...int) *Record {
 	return f.run(4, f.call("top", top), f.call("write", top))
 }
 
+// fakeTour is the pipeline of the tour: what is parsed has two uses.
+func fakeTour(n int) *Record {
+	f := newFake(8)
+	f.took["parse"] = 30 * time.Millisecond
+	var sizes, imports []int
+	for i := range n {
+		parsed := f.call("parse", f.add(KindConst, fmt.Sprintf("%d files", i)))
+		sizes, imports = append(sizes, f.call("size", parsed)), append(imports, f.call("imports", parsed))
+	}
+	return f.run(2, f.call("top list", f.reduce("add sizes", sizes, 8), f.reduce("add imports", imports, 8)))
+}
+
 // fakes are the records that pictures are looked at with.
 func fakes() map[string]*Record {
 	return map[string]*Record{
@@ -265,6 +277,7 @@ func fakes() map[string]*Record {
 		"deep20": fakeDeep(20), "deep100": fakeDeep(100), "deep500": fakeDeep(500),
 		"diamonds6": fakeDiamonds(6), "diamonds33": fakeDiamonds(33),
 		"random20": fakeRandom(5, 4, 6), "random100": fakeRandom(10, 10, 23), "random500": fakeRandom(25, 20), "random5000": fakeRandom(100, 50, 1000),
+		"tour60":  fakeTour(60),
 		"stencil": fakeStencil(6, 10), "pipeline20": fakePipeline(9), "pipeline150": fakePipeline(150, 33), "pipeline5000": fakePipeline(5000, 700),
 	}
 }

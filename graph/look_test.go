@@ -10,6 +10,7 @@ import (
 
 // TestLook writes all pictures into the directory WEFT_LOOK, to be looked at.
 func TestLook(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv("WEFT_LOOK")
 	if dir == "" {
 		t.Skip("set WEFT_LOOK to a directory to have pictures written there")

@@ -71,7 +71,7 @@ func inMermaid(s string) string {
 	var b strings.Builder
 	for i, r := range s {
 		switch {
-		case unicode.IsLetter(r), unicode.IsDigit(r), r == ' ', r == ',', i > 0 && (r == '-' || r == '…'), i > 0 && r == '.' && !unicode.IsDigit(rune(s[0])):
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == ' ', r == ',', i > 0 && (r == '-' || r == '…'), r == '.' && i > 0 && i+1 < len(s) && s[i+1] != ' ':
 			b.WriteRune(r)
 		default:
 			fmt.Fprintf(&b, "#%d;", r)

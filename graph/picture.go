@@ -411,7 +411,7 @@ func unlessZero(n int64, s string) string {
 func (p *picture) head() string {
 	what := counted(p.tasks, "task")
 	if g := clean(p.record.Graph); g != "" {
-		what += " of the graph made at " + g
+		what += " of " + g
 	}
 	return what
 }

@@ -17,7 +17,7 @@ import (
 // memory of results, the slowest tasks, errors, and the graph. The page is one
 // file, loads nothing and needs no script to be read; with one its tables can be
 // sorted. It has below 2 MB however many tasks there are: short tasks are
-// drawn together, and the page says where. Writing takes some 100 ms, and below
+// drawn together, and the page says where. Writing takes some 40 ms, and some
 // 2 us a task. A failure of w is an error of the run, if the run has no other.
 // Defaults to no report.
 func HTMLReport(w io.Writer) RunOption {

@@ -14,7 +14,7 @@ import (
 // browser, or in chrome://tracing. Each worker is a thread, each task a slice
 // with its figures; the memory that results took is a counter, and arrows go
 // from results to what used them, unless there are more than 20,000. It takes
-// some 300 bytes a task. A failure of w is an error of the run, if the run has
+// some 5 us and 250 bytes a task, twice as much with arrows. A failure of w is an error of the run, if the run has
 // no other. Defaults to no trace.
 func Trace(w io.Writer) RunOption {
 	return runOption(func(c *config) {
@@ -92,10 +92,12 @@ func writeTrace(w io.Writer, r *Record) error {
 		b.Write(text)
 	}
 	const process = 1
-	write(traceEvent{Name: "process_name", Phase: "M", Process: process, Args: map[string]any{"name": "weft graph " + clean(r.Graph)}})
+	write(traceEvent{Name: "process_name", Phase: "M", Process: process, Args: map[string]any{"name": "weft: " + clean(r.Graph)}})
 	threads := r.Workers
 	for i := range r.Tasks {
-		threads = max(threads, r.Tasks[i].Worker+1)
+		if r.Tasks[i].Attempts > 0 {
+			threads = max(threads, r.Tasks[i].Worker+1)
+		}
 	}
 	for i := range min(threads, 1<<15) {
 		write(traceEvent{Name: "thread_name", Phase: "M", Process: process, Thread: i, Args: map[string]any{"name": fmt.Sprintf("worker %d", i)}})

@@ -25,7 +25,7 @@ func TestGraphStop(t *testing.T) {
 			t.Errorf("the stop does not say %q:\n%s", want, out.String())
 		}
 	}
-	for name, want := range map[string]string{"graph.html": `<dd id="total-tasks">14</dd>`, "graph.svg": "14 tasks of the graph"} {
+	for name, want := range map[string]string{"graph.html": `<dd id="total-tasks">14</dd>`, "graph.svg": "14 tasks of the graph made at"} {
 		b, err := os.ReadFile(filepath.Join(cfg.Save, name))
 		if err != nil || !bytes.Contains(b, []byte(want)) {
 			t.Errorf("%s does not have %q, %v", name, want, err)
