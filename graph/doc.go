@@ -23,4 +23,8 @@
 //
 // A task that fails stops the run; the error is a [*TaskError] that names it,
 // what went in, and the way to what was asked for.
+//
+// A run can be seen: [HTMLReport] writes one page about it, [Trace] a file for
+// ui.perfetto.dev, and [SVG], [Dot] and [Mermaid] draw a [Record], from [RecordTo]
+// or, without a run, from [Graph.Record].
 package graph
