@@ -116,7 +116,7 @@ func measureGraph(ctx context.Context, o sectionOptions) (string, error) {
 			}
 			ours = append(ours, float64(time.Since(begin))/float64(n))
 			for i, p := range graphPeers {
-				if py == nil || p.name == "joblib" && s.name != "wide" || whys[i] != "" {
+				if py == nil || (p.name == "joblib" || o.quick) && s.name != "wide" || whys[i] != "" {
 					continue
 				}
 				tasks := p.tasks

@@ -137,4 +137,8 @@ if __name__ == "__main__":
     main()
     import os
 
+    if "joblib" in sys.modules:  # its workers hold the pipe that the caller reads
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
     os._exit(0)  # without waiting for clusters to say goodbye
