@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/weft-go/weft/internal/budget"
 	"github.com/weft-go/weft/internal/cpus"
+	"github.com/weft-go/weft/internal/funcname"
 	"github.com/weft-go/weft/internal/meter"
 	"github.com/weft-go/weft/internal/pilot"
 	"github.com/weft-go/weft/internal/plan"
@@ -497,10 +497,8 @@ func (r *run) nameOf(call string) string {
 		return r.cfg.name
 	}
 	if r.fn != nil {
-		if v := reflect.ValueOf(r.fn); v.Kind() == reflect.Func && !v.IsNil() {
-			if f := runtime.FuncForPC(v.Pointer()); f != nil {
-				return call + "(" + shortFunc(f.Name()) + ")"
-			}
+		if name := funcname.Of(r.fn); name != "" {
+			return call + "(" + shortFunc(name) + ")"
 		}
 	}
 	return call

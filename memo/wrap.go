@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weft-go/weft/internal/funcname"
 	"github.com/weft-go/weft/memo/internal/code"
 	"github.com/weft-go/weft/memo/internal/key"
 	"github.com/weft-go/weft/memo/internal/shape"
@@ -66,7 +67,12 @@ func Wrap[T, R any](c *Cache, f func(ctx context.Context, arg T) (R, error), opt
 		c.funcs = append(c.funcs, &w.counted)
 		c.mu.Unlock()
 	}
-	return w.call
+	call := Func[T, R](w.call)
+	// Plans shall print the function, not what is around it.
+	if fn := runtime.FuncForPC(reflect.ValueOf(f).Pointer()); fn != nil {
+		funcname.Set(call, fn.Name())
+	}
+	return call
 }
 
 // wrapped is what stands behind a Func.

@@ -29,7 +29,7 @@ type feeder struct {
 func (n *node) feeds(p *Program, isVar func(pkg, name string) bool) *node {
 	sub := &node{pack: n.pack, file: n.file, decl: n.decl, keyword: n.keyword, kind: funcNode, name: n.name}
 	f := &feeder{
-		a:     &analysis{p: p, n: sub, locals: map[token.Pos]*ast.Ident{}, keep: map[token.Pos]bool{}},
+		a:     &analysis{p: p, n: sub},
 		isVar: isVar, parts: map[object]bool{}, inputs: map[object]bool{}, marked: map[ast.Node]bool{}, changed: true,
 	}
 	for f.changed {

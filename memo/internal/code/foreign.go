@@ -55,7 +55,7 @@ func (w *walk) told(pkg string, write bool) bool {
 // tell adds what tells packages that are not at hand something.
 func (w *walk) tell() {
 	for _, n := range w.p.tellers {
-		if w.deep[n] {
+		if w.deep.has(n) {
 			continue
 		}
 		for _, r := range n.refs {

@@ -1,10 +1,9 @@
 package code
 
 import (
-	"fmt"
-	"go/ast"
 	"go/scanner"
 	"go/token"
+	"strconv"
 
 	"github.com/weft-go/weft/memo/internal/key"
 )
@@ -18,16 +17,13 @@ func (a *analysis) hash() key.Key {
 	set := token.NewFileSet()
 	base := set.AddFile("", -1, len(text))
 	var s scanner.Scanner
-	s.Init(base, text, func(token.Position, string) {}, 0)
-	out := make([]byte, 0, len(text)+64)
-	out = append(out, n.keyword.String()...)
+	s.Init(base, text, nil, 0)
+	out := append(a.out[:0], n.keyword.String()...)
 	if n.keyword == token.CONST {
 		// One of a group: which one it is counts too.
 		out = append(append(out, ' '), n.name...)
 	}
-	//lint:ignore SA1019 as above
-	numbers := map[*ast.Object]int{}
-	begin := n.decl.Pos()
+	clear(a.numbers)
 	// held is a separator that counts only if no closing bracket follows.
 	var held token.Token
 	for {
@@ -56,22 +52,22 @@ func (a *analysis) hash() key.Key {
 			}
 			continue
 		}
-		at := begin + (pos - token.Pos(base.Base()))
-		if id := a.locals[at]; id != nil && id.Obj != nil {
-			if a.keep[at] {
+		if m := a.marks[pos-token.Pos(base.Base())]; m.local != nil {
+			if m.keep {
 				out = append(append(out, 1), lit...)
 			}
-			number, ok := numbers[id.Obj]
+			number, ok := a.numbers[m.local]
 			if !ok {
-				number = len(numbers)
-				numbers[id.Obj] = number
+				number = len(a.numbers)
+				a.numbers[m.local] = number
 			}
-			out = fmt.Appendf(out, "\x02%d", number)
+			out = strconv.AppendInt(append(out, 2), int64(number), 10)
 			continue
 		}
 		out = append(append(out, 1), lit...)
 	}
-	return key.Of(append(out, a.meaning()...))
+	a.out = append(out, a.meaning()...)
+	return key.Of(a.out)
 }
 
 // meaning is what the tokens mean besides: which packages the names before dots

@@ -37,6 +37,11 @@ type node struct {
 	text    bool // a variable that the linker may set
 	shared  bool // a variable whose content may be changed by another name
 	twin    *node
+	self    [1]*node // itself, so that a list of one needs no memory
+	index   int      // in Program.all
+
+	users   []*node // those that mention it
+	writers []*node // those that may change it
 
 	hash    key.Key
 	refs    []ref
@@ -104,22 +109,49 @@ func (n *node) kindName() string {
 }
 
 // analyze hashes a declaration and finds what it mentions.
-func (n *node) analyze(p *Program) {
-	a := &analysis{p: p, n: n, locals: map[token.Pos]*ast.Ident{}, keep: map[token.Pos]bool{}}
+func (a *analysis) analyze(n *node) {
+	a.n, a.params, a.begin = n, nil, n.decl.Pos()
+	size := int(n.decl.End() - a.begin)
+	a.marks = slices.Grow(a.marks[:0], size)[:size]
+	clear(a.marks)
 	a.visit(n.decl)
 	n.hash = a.hash()
 }
 
-// analysis walks one declaration.
+// analysis walks one declaration after the other.
 type analysis struct {
 	p *Program
 	n *node
-	// locals are the mentions of what is declared in here, by place.
-	locals map[token.Pos]*ast.Ident
-	// keep holds places where a name counts all the same.
-	keep map[token.Pos]bool
 	// params are the type parameters of a method.
 	params []string
+	// marks say what the names in the declaration are, by place, counted from
+	// begin; nil if it is not hashed.
+	marks []mark
+	begin token.Pos
+
+	// What is used again for the next declaration.
+	numbers map[object]int
+	out     []byte
+}
+
+// mark is what a name in a declaration is.
+type mark struct {
+	local object // what it stands for, if that is declared in here
+	keep  bool   // the name counts all the same
+}
+
+// isLocal notes that a name is one of something declared in here.
+func (a *analysis) isLocal(id *ast.Ident) {
+	if a.marks != nil {
+		a.marks[id.Pos()-a.begin].local = id.Obj
+	}
+}
+
+// keep notes that a name counts.
+func (a *analysis) keep(id *ast.Ident) {
+	if a.marks != nil {
+		a.marks[id.Pos()-a.begin].keep = true
+	}
 }
 
 // local tells whether a name stands for something declared within a
@@ -208,18 +240,18 @@ func (a *analysis) visit(e ast.Node) {
 		case *ast.InterfaceType:
 			for _, m := range x.Methods.List {
 				for _, name := range m.Names {
-					a.keep[name.Pos()] = true
+					a.keep(name)
 				}
 				a.visit(m.Type)
 			}
 			return false
 		case *ast.LabeledStmt:
-			a.locals[x.Label.Pos()] = x.Label
+			a.isLocal(x.Label)
 			a.visit(x.Stmt)
 			return false
 		case *ast.BranchStmt:
 			if x.Label != nil {
-				a.locals[x.Label.Pos()] = x.Label
+				a.isLocal(x.Label)
 			}
 			return false
 		}
@@ -252,9 +284,9 @@ func unparen(e ast.Expr) ast.Expr { return ast.Unparen(e) }
 // declared notes a name where it is declared.
 func (a *analysis) declared(id *ast.Ident) {
 	if a.local(id) {
-		a.locals[id.Pos()] = id
+		a.isLocal(id)
 		if id.Obj.Kind == ast.Typ {
-			a.keep[id.Pos()] = true // %T prints it
+			a.keep(id) // %T prints it
 		}
 	}
 }
@@ -312,7 +344,7 @@ func guess(p string) string {
 
 // selector notes x.Sel and how many arguments it is called with.
 func (a *analysis) selector(x *ast.SelectorExpr, args int, called bool) {
-	a.keep[x.Sel.Pos()] = true
+	a.keep(x.Sel)
 	if pkg, ok := a.importOf(x.X); ok {
 		a.n.refs = append(a.n.refs, ref{pkg: pkg, name: x.Sel.Name, value: !called, args: args})
 		return
@@ -365,7 +397,7 @@ func (a *analysis) call(c *ast.CallExpr) {
 	case *ast.SelectorExpr:
 		pkg, ok := a.importOf(f.X)
 		if ok && pkg == memoPackage && f.Sel.Name == "Source" {
-			a.keep[f.Sel.Pos()] = true
+			a.keep(f.Sel)
 			return // or every function would reach all sources
 		}
 		ours = !ok || !a.p.standard(pkg)
@@ -556,10 +588,10 @@ func (a *analysis) composite(c *ast.CompositeLit) {
 			if id, ok := kv.Key.(*ast.Ident); ok {
 				// A field's name, or the key of a map: syntax can't tell. So
 				// its name counts, and what it may stand for.
-				a.keep[id.Pos()] = true
+				a.keep(id)
 				a.n.refs = append(a.n.refs, ref{name: id.Name, value: true, maybe: true})
 				if a.local(id) {
-					a.locals[id.Pos()] = id
+					a.isLocal(id)
 				}
 			} else {
 				a.visit(kv.Key)
@@ -578,7 +610,7 @@ func (a *analysis) composite(c *ast.CompositeLit) {
 func (a *analysis) structure(s *ast.StructType) {
 	for _, f := range s.Fields.List {
 		for _, name := range f.Names {
-			a.keep[name.Pos()] = true
+			a.keep(name)
 			switch f.Type.(type) {
 			case *ast.FuncType, *ast.Ident, *ast.SelectorExpr:
 				a.n.fields = append(a.n.fields, name.Name)

@@ -34,17 +34,19 @@ type Module struct {
 
 // pack is a package of a module whose sources are known.
 type pack struct {
-	path  string
-	name  string // as in its package clauses
-	dir   string
-	mod   *Module
-	files []*source
-	nodes map[string]*node // package-level names, and "T.m" for methods
-	inits []*node
-	asm   key.Key  // of its assembly files; zero without
-	calls []string // what assembly mentions of the package
-	gap   string   // why the assembly can't be followed
-	err   error
+	path    string
+	name    string // as in its package clauses
+	dir     string
+	mod     *Module
+	files   []*source
+	nodes   map[string]*node // package-level names, and "T.m" for methods
+	inits   []*node
+	all     []*node // all declarations, by name
+	methods []*node
+	asm     key.Key  // of its assembly files; zero without
+	calls   []string // what assembly mentions of the package
+	gap     string   // why the assembly can't be followed
+	err     error
 }
 
 // source is a file.
@@ -76,12 +78,10 @@ type Program struct {
 	packs    map[string]*pack // those that the program links
 	methods  map[string][]*node
 	fields   map[string]bool // names of struct fields that hold functions
-	users    map[*node][]*node
 	all      []*node
 	tellers  []*node // that may tell packages that are not at hand something
-	writes   map[*node][]*node
-	linkname bool   // some file has one
-	mainPath string // import path of the main package, or of the tested one
+	linkname bool    // some file has one
+	mainPath string  // import path of the main package, or of the tested one
 	tested   bool
 }
 
@@ -90,7 +90,7 @@ type Program struct {
 func New(modules []Module, info *debug.BuildInfo) *Program {
 	p := &Program{
 		modules: modules, info: info, settings: map[string]string{},
-		packs: map[string]*pack{}, methods: map[string][]*node{}, fields: map[string]bool{}, users: map[*node][]*node{}, writes: map[*node][]*node{},
+		packs: map[string]*pack{}, methods: map[string][]*node{}, fields: map[string]bool{},
 	}
 	for _, s := range info.Settings {
 		p.settings[s.Key] = s.Value
@@ -261,6 +261,7 @@ func (p *Program) parse(pkg string) *pack {
 		k.err = fmt.Errorf("there are no sources of %s", pkg)
 	}
 	k.collect()
+	k.all = slices.Collect(k.each)
 	return k
 }
 

@@ -1,6 +1,7 @@
 package code
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/types"
@@ -45,8 +46,9 @@ func (p *Program) link() {
 	for _, k := range p.packs {
 		wg.Go(func() {
 			slots <- struct{}{}
-			for n := range k.each {
-				n.analyze(p)
+			a := &analysis{p: p, numbers: map[object]int{}}
+			for _, n := range k.all {
+				a.analyze(n)
 			}
 			<-slots
 		})
@@ -54,10 +56,12 @@ func (p *Program) link() {
 	wg.Wait()
 	for _, path := range slices.Sorted(maps(p.packs)) {
 		k := p.packs[path]
-		for n := range k.each {
+		for _, n := range k.all {
+			n.index, n.self[0] = len(p.all), n
 			p.all = append(p.all, n)
 			switch n.kind {
 			case methodNode:
+				k.methods = append(k.methods, n)
 				name := n.name[strings.LastIndexByte(n.name, '.')+1:]
 				p.methods[name] = append(p.methods[name], n)
 			case typeNode:
@@ -72,9 +76,9 @@ func (p *Program) link() {
 		for _, r := range n.refs {
 			tells = tells || p.foreign(r) && !r.share && (r.write || !r.value && n.kind == initNode)
 			for _, to := range p.targets(n, r) {
-				p.users[to] = append(p.users[to], n)
-				if r.write && to.kind == varNode && to != n && (!r.share || to.shared) && !slices.Contains(p.writes[to], n) {
-					p.writes[to] = append(p.writes[to], n)
+				to.users = append(to.users, n)
+				if r.write && to.kind == varNode && to != n && (!r.share || to.shared) && !slices.Contains(to.writers, n) {
+					to.writers = append(to.writers, n)
 				}
 			}
 		}
@@ -131,6 +135,12 @@ func (p *Program) targets(n *node, r ref) []*node {
 		}
 		first = k.nodes[r.name]
 	}
+	if first == nil {
+		return nil
+	}
+	if first.twin == nil {
+		return first.self[:]
+	}
 	var out []*node
 	for n := first; n != nil; {
 		out = append(out, n)
@@ -182,7 +192,7 @@ func (p *Program) Of(functions ...string) Identity { return p.of(false, function
 func (p *Program) OfAny(functions ...string) Identity { return p.of(true, functions) }
 
 func (p *Program) of(anyType bool, functions []string) Identity {
-	w := &walk{p: p, deep: map[*node]bool{}, shallow: map[*node]bool{}, packs: map[*pack]bool{}, args: map[int]bool{}, foreign: map[string]bool{}, fed: map[*node]int{}, files: map[string]key.Key{}}
+	w := &walk{p: p, deep: set{in: make([]bool, len(p.all))}, shallow: map[*node]bool{}, packs: map[*pack]bool{}, args: map[int]bool{}, foreign: map[string]bool{}, fed: map[*node]int{}, files: map[string]key.Key{}}
 	for _, f := range functions {
 		start, why := p.find(f)
 		if start == nil {
@@ -252,11 +262,29 @@ func SplitName(function string) (pkg, name string) {
 	return strings.ReplaceAll(function[:slash+dot], "%2e", "."), function[slash+dot+1:]
 }
 
+// set is a set of declarations.
+type set struct {
+	in   []bool // by index
+	list []*node
+}
+
+func (s *set) has(n *node) bool { return s.in[n.index] }
+
+// add tells whether n is new.
+func (s *set) add(n *node) bool {
+	if s.in[n.index] {
+		return false
+	}
+	s.in[n.index] = true
+	s.list = append(s.list, n)
+	return true
+}
+
 // walk finds what can be reached.
 type walk struct {
 	p       *Program
 	queue   []*node
-	deep    map[*node]bool
+	deep    set
 	shallow map[*node]bool // counts by itself, not with what it reaches
 	packs   map[*pack]bool
 	args    map[int]bool    // numbers of arguments of calls of function values
@@ -275,8 +303,7 @@ func (w *walk) gap(format string, args ...any) {
 }
 
 func (w *walk) add(n *node) {
-	if !w.deep[n] {
-		w.deep[n] = true
+	if w.deep.add(n) {
 		w.queue = append(w.queue, n)
 	}
 }
@@ -368,12 +395,10 @@ func (w *walk) visit(n *node) {
 	w.lead(n)
 	if n.kind == typeNode {
 		prefix := n.name + "."
-		for name, m := range n.pack.nodes {
+		for _, m := range n.pack.methods {
 			// A receiver that is an alias may mean any type of the package.
-			if m.kind == methodNode && (strings.HasPrefix(name, prefix) || n.pack.alias(m)) {
-				for _, t := range w.p.targets(m, ref{name: strings.TrimPrefix(name, "_test:")}) {
-					w.add(t)
-				}
+			if strings.HasPrefix(m.name, prefix) || n.pack.alias(m) {
+				w.add(m)
 			}
 		}
 	}
@@ -402,20 +427,20 @@ func (w *walk) lead(n *node) {
 // setter adds a function that sets a variable: by itself, with what flows into
 // the variables that are reached.
 func (w *walk) setter(n *node) {
-	if w.deep[n] {
+	if w.deep.has(n) {
 		return
 	}
 	w.shallow[n] = true
-	if w.fed[n] == len(w.deep)+1 {
+	if w.fed[n] == len(w.deep.list)+1 {
 		return // nothing is reached that was not then
 	}
-	w.fed[n] = len(w.deep) + 1
+	w.fed[n] = len(w.deep.list) + 1
 	w.lead(n.feeds(w.p, func(pkg, name string) bool {
 		r := ref{pkg: pkg, name: name}
 		if w.p.foreign(r) {
 			return w.told(pkg, true)
 		}
-		return slices.ContainsFunc(w.p.targets(n, r), func(t *node) bool { return t.kind == varNode && w.deep[t] })
+		return slices.ContainsFunc(w.p.targets(n, r), func(t *node) bool { return t.kind == varNode && w.deep.has(t) })
 	}))
 }
 
@@ -461,8 +486,8 @@ func (w *walk) follow(n *node, r ref) {
 func (w *walk) state() {
 	writers := map[*node]bool{}
 	changed := false // some variable is
-	for t := range w.deep {
-		for _, n := range w.p.writes[t] {
+	for _, t := range w.deep.list {
+		for _, n := range t.writers {
 			changed = true
 			writers[n] = true
 		}
@@ -481,7 +506,7 @@ func (w *walk) state() {
 		if n.kind == initNode || n.kind == varNode {
 			w.add(n)
 		}
-		for _, u := range w.p.users[n] {
+		for _, u := range n.users {
 			if !seen[u] && (n.kind == funcNode || n.kind == methodNode || n.kind == varNode && u.kind == initNode) {
 				seen[u] = true
 				queue = append(queue, u)
@@ -494,7 +519,7 @@ func (w *walk) state() {
 	// Function values may have come through one of those variables.
 	fits := func(params int) bool { return params == anyArgs || w.args[params] || w.args[anyArgs] }
 	for _, n := range w.p.all {
-		if w.deep[n] {
+		if w.deep.has(n) {
 			continue
 		}
 		for _, r := range n.refs {
@@ -533,11 +558,11 @@ func (w *walk) embedded(n *node, pattern string) {
 func (w *walk) identity() Identity {
 	var id Identity
 	for n := range w.shallow {
-		if !w.deep[n] {
+		if !w.deep.has(n) {
 			id.Parts = append(id.Parts, Part{n.kindName(), n.label(), n.hash.String()})
 		}
 	}
-	for n := range w.deep {
+	for _, n := range w.deep.list {
 		id.Parts = append(id.Parts, Part{n.kindName(), n.label(), n.hash.String()})
 	}
 	for name, hash := range w.files {
@@ -548,7 +573,7 @@ func (w *walk) identity() Identity {
 	}
 	id.Parts = append(id.Parts, w.p.buildParts(w.deps)...)
 	slices.SortFunc(id.Parts, func(a, b Part) int {
-		return strings.Compare(a.Name+"\x00"+a.Kind+"\x00"+a.Hash, b.Name+"\x00"+b.Kind+"\x00"+b.Hash)
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Hash, b.Hash))
 	})
 	var all [][]byte
 	for _, part := range id.Parts {

@@ -168,6 +168,7 @@ func Open(c Config) (*Store, error) {
 		c.Now = time.Now
 	}
 	s := &Store{c: c, fs: c.FS}
+	s.trim.lookAfter, s.trim.lookMost = lookAfter, lookMost
 	s.locks.Store(c.Locks)
 	b, err := s.readFile("format", 64)
 	if err != nil && !(c.ReadOnly && errors.Is(err, fs.ErrNotExist)) {

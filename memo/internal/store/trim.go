@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"strconv"
 	"strings"
@@ -37,6 +36,9 @@ type trimmer struct {
 	puts    int
 	checked time.Time
 	aged    time.Time // when old entries were looked for
+
+	lookAfter int // see there
+	lookMost  int64
 }
 
 // checkEvery and checkPuts say how often a process that puts entries looks at
@@ -228,6 +230,8 @@ func (s *Store) trimJournal(ctx context.Context, l Limits) (t Trimmed, short boo
 		}
 	}()
 	finished := false
+	vain := 0 // files looked at that stay
+	var ahead *overtaken
 	for _, n := range list[:max(0, len(list)-1)] {
 		if n < seq {
 			s.dropSegment(n, now)
@@ -236,34 +240,48 @@ func (s *Store) trimJournal(ctx context.Context, l Limits) (t Trimmed, short boo
 		if n > seq {
 			seq, at = n, 0
 		}
-		b, err := s.segmentFrom(n, at)
-		if err != nil {
-			return t, false, err
-		}
-		base := at
-		records(b, func(r record, end int) bool {
+		var failed error
+		err := s.scan(n, at, func(r record, end int64) bool {
 			if r.kind == put || r.kind == touched {
 				if !over() && !old(r) {
 					finished = true
 					return false
 				}
-				if size, ok := s.evict(r); ok {
+				if ahead != nil && ahead.ended(n, end) {
+					if int64(ahead.skipped) < s.trim.lookMost/2 {
+						vain = 0 // it did not pay; look for a while
+					}
+					ahead = nil
+				}
+				if ahead == nil && vain >= s.trim.lookAfter {
+					if ahead, failed = s.lookAhead(ctx, list, n, at, s.trim.lookMost); failed != nil {
+						return false
+					}
+				}
+				if ahead != nil && ahead.has(r, n, end) {
+					ahead.skipped++
+				} else if size, ok := s.evict(r); ok {
 					t.Items, t.Bytes = t.Items+1, t.Bytes+size
 					gone = append(gone, r.key)
 					s.count.evicted.Add(1)
 					if len(gone) == 4096 {
-						at = base + int64(end)
+						at = end
 						settle()
 					}
+				} else {
+					vain++
 				}
 			}
-			at = base + int64(end)
+			at = end
 			if ctx.Err() != nil {
-				err = context.Cause(ctx)
+				failed = context.Cause(ctx)
 				return false
 			}
 			return true
 		})
+		if err == nil {
+			err = failed
+		}
 		if err != nil || finished {
 			return t, false, err
 		}
@@ -308,27 +326,6 @@ func (s *Store) trimmedTo() (seq uint64, at int64) {
 		return 0, 0
 	}
 	return seq, at
-}
-
-func (s *Store) segmentFrom(n uint64, at int64) ([]byte, error) {
-	f, err := s.fs.Open(segmentName(n))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || info.Size() <= at {
-		return nil, err
-	}
-	b := make([]byte, info.Size()-at)
-	got, err := f.ReadAt(b, at)
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return b[:got], err
 }
 
 // staleTemp is when a file being written belongs to nobody any more.
