@@ -179,6 +179,10 @@ func (r *run) robbed(cpu time.Duration) bool {
 	}
 	for range mostNaps {
 		if pilot.Blocked(r.long.tid) {
+			if pilot.Read().Runnable == 0 {
+				return false
+			}
+			pilot.Nap() // a collection's worker, say, is ready for a moment only
 			return pilot.Read().Runnable > 0
 		}
 		if cpu > (pilot.RealTime()-r.long.real)/10 || r.first.began.Load() != r.long.began {
