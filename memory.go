@@ -94,7 +94,7 @@ func (r *run) mostInFlight() (limit int, why string) {
 		limit, why = max(1, files*3/4), "the limit on open files (ulimit -n)"
 	}
 	if room := int(r.memory.room.Load()); room > 0 && room < limit {
-		limit, why = room, "the memory budget of "+byteSize(r.memory.budget())
+		limit, why = room, "the memory budget of "+memory.Text(r.memory.budget())
 	}
 	per := r.memory.perItem()
 	if per < worthCounting && r.memory.user == 0 {
@@ -104,7 +104,7 @@ func (r *run) mostInFlight() (limit int, why string) {
 	n := max(1, int(min(budget/max(1, per), math.MaxInt32)))
 	r.memory.fits.Store(int64(n))
 	if n < limit {
-		limit, why = n, fmt.Sprintf("the memory budget of %s, at %s an item", byteSize(budget), byteSize(per))
+		limit, why = n, fmt.Sprintf("the memory budget of %s, at %s an item", memory.Text(budget), memory.Text(per))
 	}
 	return limit, why
 }
@@ -152,13 +152,13 @@ func (r *run) watchMemory(now time.Duration) {
 		}
 		m.failed = &ItemError{Index: at, Err: fmt.Errorf(
 			"the run holds %s and its memory budget is %s (%s), with this item alone running; raise weft.MemoryLimit, take the results from weft.Stream one by one, or make the items smaller",
-			byteSize(live), byteSize(budget), m.source)}
+			memory.Text(live), memory.Text(budget), m.source)}
 		r.haltLocked(m.failed)
 	case used > budget/10*9:
 		m.over = 0
 		if target := r.target.Load(); target > 1 && !r.fixed {
 			if !m.squeeze {
-				r.note(int(target/2), fmt.Sprintf("%s of the memory budget of %s are in use: fewer at once", byteSize(used), byteSize(budget)))
+				r.note(int(target/2), fmt.Sprintf("%s of the memory budget of %s are in use: fewer at once", memory.Text(used), memory.Text(budget)))
 			}
 			m.squeeze = true
 			r.target.Store(max(1, target/2))
@@ -173,23 +173,4 @@ func (r *run) watchMemory(now time.Duration) {
 	default:
 		m.over = 0
 	}
-}
-
-// byteSize prints a number of bytes with three digits.
-func byteSize(b int64) string {
-	f, units := float64(b), []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
-	i := 0
-	for f >= 1024 && i < len(units)-1 {
-		f /= 1024
-		i++
-	}
-	switch {
-	case i == 0:
-		return fmt.Sprintf("%d B", b)
-	case f < 10:
-		return fmt.Sprintf("%.2f %s", f, units[i])
-	case f < 100:
-		return fmt.Sprintf("%.1f %s", f, units[i])
-	}
-	return fmt.Sprintf("%.0f %s", f, units[i])
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weft-go/weft/internal/memory"
 	"github.com/weft-go/weft/internal/plan"
 )
 
@@ -36,11 +37,11 @@ func (p Plan) String() string {
 	if m := p.Measured; m.Sampled > 0 {
 		s := fmt.Sprintf("%s an item, %.0f %% of it CPU", plan.Nanos(m.ItemNanos), 100*m.CPUShare)
 		if m.ItemBytes > 0 {
-			s += ", " + byteSize(m.ItemBytes)
+			s += ", " + memory.Text(m.ItemBytes)
 		}
 		line("measured", "%s (%s sampled)", s, count(m.Sampled))
 		if m.EncodedBytes > 0 {
-			line("encoding", "%s and %s an item", plan.Nanos(m.EncodeNanos), byteSize(m.EncodedBytes))
+			line("encoding", "%s and %s an item", plan.Nanos(m.EncodeNanos), memory.Text(m.EncodedBytes))
 		}
 	}
 	if p.Predicted > 0 {
@@ -60,7 +61,7 @@ func (p Plan) String() string {
 	}
 	s := fmt.Sprintf("%d (%s)", p.CPUs, p.CPUSource)
 	if p.MemoryBudget > 0 {
-		s += ", memory budget " + byteSize(p.MemoryBudget)
+		s += ", memory budget " + memory.Text(p.MemoryBudget)
 	}
 	line("CPUs", "%s", s)
 	for _, w := range p.Warnings {
@@ -105,7 +106,7 @@ func (r Report) String() string {
 		line("speed-up", "%s", s)
 	}
 	if r.PeakMemory > 1<<20 {
-		line("memory", "%s more than at the start, at most", byteSize(r.PeakMemory))
+		line("memory", "%s more than at the start, at most", memory.Text(r.PeakMemory))
 	}
 	for _, w := range r.Warnings {
 		if slices.Contains(r.Plan.Warnings, w) {

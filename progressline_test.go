@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/weft-go/weft/internal/memory"
 )
 
 func TestProgressLine(t *testing.T) {
@@ -70,8 +72,8 @@ func TestCountAndByteSize(t *testing.T) {
 		}
 	}
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.00 KiB", 15 << 20: "15.0 MiB", 3 << 40: "3.00 TiB", 1<<63 - 1: "8192 PiB"} {
-		if got := byteSize(n); got != want {
-			t.Errorf("byteSize(%d) is %q, want %q", n, got, want)
+		if got := memory.Text(n); got != want {
+			t.Errorf("memory.Text(%d) is %q, want %q", n, got, want)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/weft-go/weft/internal/budget"
 	"github.com/weft-go/weft/internal/cpus"
 	"github.com/weft-go/weft/internal/funcname"
+	"github.com/weft-go/weft/internal/memory"
 	"github.com/weft-go/weft/internal/meter"
 	"github.com/weft-go/weft/internal/pilot"
 	"github.com/weft-go/weft/internal/plan"
@@ -158,7 +159,7 @@ func (r *run) check(ctx context.Context) error {
 		return fmt.Errorf("weft: %s: the function is nil; pass the one to call for each item", r.call)
 	case c.perItem > 0 && c.memory > 0 && c.perItem > c.memory:
 		return fmt.Errorf("weft: %s: one item needs %s (MemoryPerItem) and the budget is %s (MemoryLimit); raise the limit or make items smaller",
-			r.call, byteSize(c.perItem), byteSize(c.memory))
+			r.call, memory.Text(c.perItem), memory.Text(c.memory))
 	case ctx.Err() != nil:
 		return r.stoppedErr(ctx)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/weft-go/weft/graph/internal/sched"
 	"github.com/weft-go/weft/internal/cpus"
+	mem "github.com/weft-go/weft/internal/memory"
 )
 
 // Explanation is what a run of a graph would be like.
@@ -167,12 +168,12 @@ func (e Explanation) String() string {
 	fmt.Fprintf(&b, "predicted     %v\n", e.Predicted)
 	fmt.Fprintf(&b, "critical path %v: ", e.CriticalTime)
 	list(&b, e.Critical, " > ")
-	fmt.Fprintf(&b, "\nat most       %s in %d results", byteSize(e.PeakBytes), e.PeakResults)
+	fmt.Fprintf(&b, "\nat most       %s in %d results", mem.Text(e.PeakBytes), e.PeakResults)
 	if e.SpilledBytes > 0 {
-		fmt.Fprintf(&b, ", and %s on disk", byteSize(e.SpilledBytes))
+		fmt.Fprintf(&b, ", and %s on disk", mem.Text(e.SpilledBytes))
 	}
 	for _, f := range e.Functions {
-		fmt.Fprintf(&b, "\n%-14s %d tasks, %s each: %s", f.Name, f.Tasks, byteSize(f.Bytes), f.Why)
+		fmt.Fprintf(&b, "\n%-14s %d tasks, %s each: %s", f.Name, f.Tasks, mem.Text(f.Bytes), f.Why)
 	}
 	b.WriteString("\n")
 	return b.String()

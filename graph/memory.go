@@ -167,7 +167,7 @@ func (r *run) load(w *worker) (again bool) {
 func (r *run) refused(t uint32, need int64) {
 	m := &r.memory
 	why := fmt.Errorf("it takes %s with what it needs and what has to stay, and results may take %s of the memory budget of %s (%s); raise graph.MemoryLimit, make parts smaller, or ask for fewer results at once",
-		byteSize(need), byteSize(r.m.Memory), byteSize(m.limit), m.source)
+		mem.Text(need), mem.Text(r.m.Memory), mem.Text(m.limit), m.source)
 	if err := m.noSpill; err != nil {
 		why = fmt.Errorf("%w\nresults could not go to disk: %w", why, err)
 	}
@@ -175,23 +175,4 @@ func (r *run) refused(t uint32, need int64) {
 	if !r.cfg.keepGoing {
 		r.halt(stopCause{r.taskError(t, why)})
 	}
-}
-
-// byteSize prints a number of bytes with three digits.
-func byteSize(b int64) string {
-	f, units := float64(b), []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB"}
-	i := 0
-	for f >= 1024 && i < len(units)-1 {
-		f /= 1024
-		i++
-	}
-	switch {
-	case i == 0:
-		return fmt.Sprintf("%d B", b)
-	case f < 10:
-		return fmt.Sprintf("%.2f %s", f, units[i])
-	case f < 100:
-		return fmt.Sprintf("%.1f %s", f, units[i])
-	}
-	return fmt.Sprintf("%.0f %s", f, units[i])
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/weft-go/weft/graph/internal/sched"
+	mem "github.com/weft-go/weft/internal/memory"
 	"github.com/weft-go/weft/internal/wire"
 )
 
@@ -100,6 +101,6 @@ func (r *run) share() {
 		c := large[p]
 		r.notes = append(r.notes, fmt.Sprintf(
 			"a constant of %s (%v), made at %s, goes to %d tasks in other processes: it is stored once, and each process reads it; if it comes from a file, pass the file's name and read it there",
-			byteSize(c.size), r.columns[p.column].typ(), c.where, uses[p]))
+			mem.Text(c.size), r.columns[p.column].typ(), c.where, uses[p]))
 	}
 }
