@@ -123,7 +123,7 @@ func measureMemo(ctx context.Context, o sectionOptions) (string, error) {
 	}
 	b.WriteString("\n\n| what | memo | joblib.Memory | joblib / memo | aim |\n|---|---:|---:|---:|---|\n")
 	for i, r := range rows {
-		if !o.wants(r.name) {
+		if name, _, _ := strings.Cut(r.name, ","); !o.wants(name) {
 			continue
 		}
 		var ours, theirs []time.Duration
