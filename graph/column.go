@@ -90,6 +90,15 @@ func get[T any](r *run, column, in uint32) T {
 	return s.of[r.slot[in]]
 }
 
+// getAll reads inputs of one type.
+func getAll[T any](r *run, column uint32, in []uint32) []T {
+	vs := make([]T, len(in))
+	for i, d := range in {
+		vs[i] = get[T](r, column, d)
+	}
+	return vs
+}
+
 // put writes the result of t.
 func put[T any](r *run, column, t uint32, v T) {
 	r.stores[column].(*results[T]).of[r.slot[t]] = v
