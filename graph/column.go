@@ -3,7 +3,7 @@ package graph
 import (
 	"reflect"
 
-	"github.com/weft-go/weft/graph/internal/sched"
+	"github.com/weft-go/weft/internal/sched"
 	"github.com/weft-go/weft/memo"
 )
 

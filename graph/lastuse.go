@@ -4,8 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"github.com/weft-go/weft/graph/internal/sched"
 	"github.com/weft-go/weft/internal/budget"
+	"github.com/weft-go/weft/internal/sched"
 )
 
 // LastUse tells a running task whether it is the last to use its input i,

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weft-go/weft/graph/internal/sched"
+	"github.com/weft-go/weft/internal/sched"
 )
 
 // log is what a run keeps for its Record: nothing unless somebody wants one.

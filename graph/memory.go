@@ -3,9 +3,9 @@ package graph
 import (
 	"fmt"
 
-	"github.com/weft-go/weft/graph/internal/sched"
 	"github.com/weft-go/weft/graph/internal/spill"
 	mem "github.com/weft-go/weft/internal/memory"
+	"github.com/weft-go/weft/internal/sched"
 	"github.com/weft-go/weft/internal/softlimit"
 )
 

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/weft-go/weft/graph/internal/sched"
 	mem "github.com/weft-go/weft/internal/memory"
 	"github.com/weft-go/weft/internal/plan"
+	"github.com/weft-go/weft/internal/sched"
 	"golang.org/x/term"
 )
 

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/weft-go/weft"
-	"github.com/weft-go/weft/graph/internal/sched"
 	"github.com/weft-go/weft/internal/cpus"
 	"github.com/weft-go/weft/internal/plan"
+	"github.com/weft-go/weft/internal/sched"
 )
 
 // On runs the tasks on e, in child processes say (package proc), instead of in

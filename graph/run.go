@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/weft-go/weft"
-	"github.com/weft-go/weft/graph/internal/sched"
 	"github.com/weft-go/weft/internal/budget"
 	"github.com/weft-go/weft/internal/cpus"
+	"github.com/weft-go/weft/internal/sched"
 )
 
 const (

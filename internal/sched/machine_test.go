@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/weft-go/weft/graph/internal/order"
+	"github.com/weft-go/weft/internal/order"
 )
 
 // drawn makes a plan from inputs a task, each lower than the task, in the order

@@ -182,12 +182,12 @@ func (m *Machine) allowed(t uint32) bool {
 	more := m.Workers + m.Slack
 	held, roots := int(m.Plan.Held[t]), int(m.Plan.Roots[t])
 	switch {
-	case m.running == 0 || m.held < m.soonHeld(t):
+	case m.running == 0:
 		return true
 	case m.held >= held+held/2+m.Workers+more:
-		return m.frees(t)
+		return m.frees(t) || m.held < m.soonHeld(t)
 	case m.roots >= roots+roots/4+more:
-		return !m.root(t)
+		return !m.root(t) || m.held < m.soonHeld(t)
 	}
 	return true
 }

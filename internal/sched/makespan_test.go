@@ -221,15 +221,15 @@ func TestMakespan(t *testing.T) {
 		treeReduction(1000, 2), treeReduction(1000, 8), cholesky(12), cholesky(20), shuffle(16), shuffle(30),
 		stencil(40, 50), layered(1, 60, 40), layered(2, 200, 10),
 	}
-	// What is not there yet, with what it is now: the first holds few parts
-	// rather than use all workers, the others have more workers than the order,
-	// which goes by memory and not by the longest path, finds work for.
+	// What is not there yet, with what it is now. The first holds no more parts
+	// than 16 workers and a few, and would need 24 for its chains of joins. The
+	// second has more workers than the order finds work for. The third joins
+	// what it has in the order that holds few pieces; all pieces first would
+	// take 1.0 of the bound and hold 256 rather than 150.
 	above := map[string]float64{
 		"tree reduction of 1000, fan-in 8, 16": 1.19,
-		"blocked Cholesky, 12 x 12, 16":        1.19,
-		"blocked Cholesky, 20 x 20, 16":        1.11,
-		"shuffle, 16 x 16, 8":                  1.12,
-		"shuffle, 16 x 16, 16":                 1.23,
+		"blocked Cholesky, 12 x 12, 16":        1.17,
+		"shuffle, 16 x 16, 16":                 1.20,
 	}
 	for _, k := range graphs {
 		for _, workers := range []int{2, 4, 8, 16} {

@@ -6,11 +6,14 @@ const (
 	// near is how many tasks that can run are looked at for each worker.
 	near = 2
 	// firstWay is after how many tasks the ways to the end are worked out first;
-	// again when twice as many have run, as times are known better then.
+	// again when half as many more have run, as times are known better then.
 	firstWay = 32
 	// margin is how much longer, in percent, the way from a task must be for it
 	// to be run out of order.
-	margin = 12
+	margin = 25
+	// tail is how many tasks for each worker are left when the longest way
+	// comes first in any case: the last results are few whatever the order.
+	tail = 4
 	// pieceBits is the logarithm of how many tasks are a piece of the order.
 	pieceBits = 6
 )
@@ -30,9 +33,12 @@ func (m *Machine) urgent(t uint32) uint32 {
 	if m.way == nil {
 		return t
 	}
-	best := m.way[t]
+	best, more := m.way[t], float32(1+margin/100.0)
+	if len(m.state)-m.ended < tail*m.Workers {
+		more = 1
+	}
 	for _, q := range m.ready[:min(len(m.ready), near*m.Workers)] {
-		if m.way[q] > best*(1+margin/100.0) && m.state[q] == Ready && m.allowed(q) {
+		if m.way[q] > best*more && m.state[q] == Ready && m.allowed(q) {
 			t, best = q, m.way[q]
 		}
 	}
@@ -42,7 +48,7 @@ func (m *Machine) urgent(t uint32) uint32 {
 // ways works out how long the longest way from each task to the end is, by what
 // the classes have taken so far.
 func (m *Machine) ways() {
-	m.nextWay = max(firstWay, 2*m.done)
+	m.nextWay = max(firstWay, m.done+m.done/2)
 	if m.done < firstWay {
 		return
 	}
