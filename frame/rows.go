@@ -142,9 +142,15 @@ func (r *run) readable(sql string, g reflect.Type) (out string, again bool) {
 		}
 		want = func(name string) bool { return names[strings.ToLower(name)] }
 	}
+	return r.castToText(sql, func(c resultCol) bool { return want(c.name) }, (*colType).readable)
+}
+
+// castToText casts columns that there is no type for to text, and leaves out
+// those that are not wanted. again is whether the text differs.
+func (r *run) castToText(sql string, want func(resultCol) bool, has func(*colType) bool) (out string, again bool) {
 	var list []string
 	for _, c := range r.cols {
-		if !want(c.name) {
+		if !want(c) {
 			again = true
 			continue
 		}
@@ -152,7 +158,7 @@ func (r *run) readable(sql string, g reflect.Type) (out string, again bool) {
 		if err != nil {
 			return sql, false
 		}
-		if !c.typ.readable() {
+		if !has(&c.typ) {
 			again = true
 			q = "CAST(" + q + " AS VARCHAR) AS " + q
 		}
