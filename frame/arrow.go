@@ -65,7 +65,7 @@ func (r *run) arrow(n *node) (*arrow.Schema, []arrowCol, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	sql, again := r.castToText(sql, func(resultCol) bool { return true }, func(t *colType) bool { _, ok := toArrow(t); return ok })
+	sql, again := r.castToText(sql, func(t *colType) bool { _, ok := toArrow(t); return ok })
 	if again {
 		if err := r.prepare(sql); err != nil {
 			return nil, nil, r.explain(err)
@@ -74,7 +74,7 @@ func (r *run) arrow(n *node) (*arrow.Schema, []arrowCol, error) {
 	fields := make([]arrow.Field, len(r.cols))
 	cols := make([]arrowCol, len(r.cols))
 	for i, c := range r.cols {
-		cols[i], _ = toArrow(&r.cols[i].typ)
+		cols[i], _ = toArrow(r.typ(i))
 		fields[i] = arrow.Field{Name: c.name, Type: cols[i].typ, Nullable: true}
 	}
 	return arrow.NewSchema(fields, nil), cols, r.query()

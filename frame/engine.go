@@ -28,6 +28,7 @@ type Engine struct {
 	slots   int // taken for threads beside the callers' own
 	idle    *sync.Cond
 	known   map[uint64]bool // Go functions that are registered
+	sources knownNames
 }
 
 // Open starts an engine. It takes some milliseconds and little memory. Close
@@ -41,7 +42,7 @@ func Open(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, spill: dir, threads: cfg.Threads, known: map[uint64]bool{}}
+	e := &Engine{cfg: cfg, spill: dir, threads: cfg.Threads, known: map[uint64]bool{}, sources: knownNames{}}
 	e.idle = sync.NewCond(&e.mu)
 	if err := e.open(dir.path, most); err != nil {
 		dir.remove()
