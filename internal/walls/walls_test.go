@@ -54,6 +54,8 @@ var rules = []rule{
 	{dir: "internal/meter", why: "child processes charge it; it must not pull in the engine"},
 	{dir: "internal/tight", why: "the one loop that needs unsafe; nothing else belongs beside it"},
 	{dir: "internal/funcname", still: true, why: "a leaf: a package that wraps functions and one that prints their names meet here and nowhere else"},
+	{dir: "internal/dtype", still: true, why: "a leaf: names and bytes of elements, for every file format of arrays"},
+	{dir: "internal/npy", allow: []string{module + "/internal/dtype", module + "/shm"}, still: true, why: "a file format; it knows no array, only elements and their order; shm maps the file"},
 	{dir: "internal/vector", allow: []string{"golang.org/x/sys/cpu"}, still: true, why: "loops over slices and nothing else; x/sys/cpu tells what the CPU can do"},
 	{dir: "internal/wire", why: "values to bytes, for every executor; it knows no executor, no run and no transport"},
 	{dir: "internal/pilot", allow: []string{"golang.org/x/sys/..."}, deny: []string{module + "/internal/plan"}, why: "it measures and decides nothing"},
