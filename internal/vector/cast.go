@@ -57,11 +57,21 @@ func Cast[D, S Element](dst []D, src []S) {
 func castFloat[D Element, S Float](dst []D, src []S) {
 	switch d := any(dst).(type) {
 	case []float64:
-		for i, v := range src {
+		n := 0
+		if s, ok := any(src).([]float32); ok {
+			n = fastWiden(d, s)
+		}
+		d = d[n:]
+		for i, v := range src[n:] {
 			d[i] = float64(v)
 		}
 	case []float32:
-		for i, v := range src {
+		n := 0
+		if s, ok := any(src).([]float64); ok {
+			n = fastNarrow(d, s)
+		}
+		d = d[n:]
+		for i, v := range src[n:] {
 			d[i] = float32(v)
 		}
 	case []int64:
@@ -104,7 +114,12 @@ func whole32(v float64) int32 {
 func castInteger[D Element, S Integer](dst []D, src []S) {
 	switch d := any(dst).(type) {
 	case []float64:
-		for i, v := range src {
+		n := 0
+		if s, ok := any(src).([]int32); ok {
+			n = fastWiden32(d, s)
+		}
+		d = d[n:]
+		for i, v := range src[n:] {
 			d[i] = float64(v)
 		}
 	case []float32:

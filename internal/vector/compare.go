@@ -3,6 +3,8 @@ package vector
 // Equal sets dst to a == b. NaN equals nothing.
 func Equal[T Element](dst []bool, a, b []T) {
 	a, b = a[:len(dst)], b[:len(dst)]
+	n := fastCompare(opEqual, dst, a, b)
+	dst, a, b = dst[n:], a[n:], b[n:]
 	for i := range dst {
 		dst[i] = a[i] == b[i]
 	}
@@ -11,6 +13,8 @@ func Equal[T Element](dst []bool, a, b []T) {
 // EqualScalar sets dst to a == s.
 func EqualScalar[T Element](dst []bool, a []T, s T) {
 	a = a[:len(dst)]
+	n := fastCompareScalar(opEqual, dst, a, s)
+	dst, a = dst[n:], a[n:]
 	for i := range dst {
 		dst[i] = a[i] == s
 	}
@@ -19,6 +23,8 @@ func EqualScalar[T Element](dst []bool, a []T, s T) {
 // NotEqual sets dst to a != b. NaN differs from everything.
 func NotEqual[T Element](dst []bool, a, b []T) {
 	a, b = a[:len(dst)], b[:len(dst)]
+	n := fastCompare(opNotEqual, dst, a, b)
+	dst, a, b = dst[n:], a[n:], b[n:]
 	for i := range dst {
 		dst[i] = a[i] != b[i]
 	}
@@ -27,6 +33,8 @@ func NotEqual[T Element](dst []bool, a, b []T) {
 // NotEqualScalar sets dst to a != s.
 func NotEqualScalar[T Element](dst []bool, a []T, s T) {
 	a = a[:len(dst)]
+	n := fastCompareScalar(opNotEqual, dst, a, s)
+	dst, a = dst[n:], a[n:]
 	for i := range dst {
 		dst[i] = a[i] != s
 	}
@@ -35,6 +43,8 @@ func NotEqualScalar[T Element](dst []bool, a []T, s T) {
 // Less sets dst to a < b.
 func Less[T Real](dst []bool, a, b []T) {
 	a, b = a[:len(dst)], b[:len(dst)]
+	n := fastCompare(opLess, dst, a, b)
+	dst, a, b = dst[n:], a[n:], b[n:]
 	for i := range dst {
 		dst[i] = a[i] < b[i]
 	}
@@ -43,6 +53,8 @@ func Less[T Real](dst []bool, a, b []T) {
 // LessScalar sets dst to a < s.
 func LessScalar[T Real](dst []bool, a []T, s T) {
 	a = a[:len(dst)]
+	n := fastCompareScalar(opLess, dst, a, s)
+	dst, a = dst[n:], a[n:]
 	for i := range dst {
 		dst[i] = a[i] < s
 	}
@@ -51,6 +63,8 @@ func LessScalar[T Real](dst []bool, a []T, s T) {
 // LessEqual sets dst to a <= b.
 func LessEqual[T Real](dst []bool, a, b []T) {
 	a, b = a[:len(dst)], b[:len(dst)]
+	n := fastCompare(opLessEqual, dst, a, b)
+	dst, a, b = dst[n:], a[n:], b[n:]
 	for i := range dst {
 		dst[i] = a[i] <= b[i]
 	}
@@ -59,6 +73,8 @@ func LessEqual[T Real](dst []bool, a, b []T) {
 // LessEqualScalar sets dst to a <= s.
 func LessEqualScalar[T Real](dst []bool, a []T, s T) {
 	a = a[:len(dst)]
+	n := fastCompareScalar(opLessEqual, dst, a, s)
+	dst, a = dst[n:], a[n:]
 	for i := range dst {
 		dst[i] = a[i] <= s
 	}
@@ -70,6 +86,8 @@ func Greater[T Real](dst []bool, a, b []T) { Less(dst, b, a) }
 // GreaterScalar sets dst to a > s.
 func GreaterScalar[T Real](dst []bool, a []T, s T) {
 	a = a[:len(dst)]
+	n := fastCompareScalar(opGreater, dst, a, s)
+	dst, a = dst[n:], a[n:]
 	for i := range dst {
 		dst[i] = a[i] > s
 	}
@@ -81,6 +99,8 @@ func GreaterEqual[T Real](dst []bool, a, b []T) { LessEqual(dst, b, a) }
 // GreaterEqualScalar sets dst to a >= s.
 func GreaterEqualScalar[T Real](dst []bool, a []T, s T) {
 	a = a[:len(dst)]
+	n := fastCompareScalar(opGreaterEqual, dst, a, s)
+	dst, a = dst[n:], a[n:]
 	for i := range dst {
 		dst[i] = a[i] >= s
 	}
@@ -89,6 +109,8 @@ func GreaterEqualScalar[T Real](dst []bool, a []T, s T) {
 // IsNaN sets dst to whether a is not a number.
 func IsNaN[T Float](dst []bool, a []T) {
 	a = a[:len(dst)]
+	n := fastCompare(opNotEqual, dst, a, a)
+	dst, a = dst[n:], a[n:]
 	for i := range dst {
 		dst[i] = a[i] != a[i]
 	}

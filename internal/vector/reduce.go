@@ -19,7 +19,7 @@ func Sum[T Number](a []T) T {
 		return Sum(a[:h]) + Sum(a[h:])
 	}
 	var s [lanes]T
-	i := 0
+	i := fastLanes(opSum, &s, a, nil, 0)
 	for ; i+lanes <= len(a); i += lanes {
 		for j, v := range (*[lanes]T)(a[i:]) {
 			s[j] += v
@@ -50,6 +50,8 @@ func Dot[T Number](a, b []T) T {
 		return Dot(a[:h], b[:h]) + Dot(a[h:], b[h:])
 	}
 	var s [lanes]T
+	n := fastLanes(opDot, &s, a, b, 0)
+	a, b = a[n:], b[n:]
 	for i, v := range a {
 		p := T(v * b[i])
 		s[i%lanes] += p
@@ -65,6 +67,7 @@ func SumSquares[T Number](a []T, center T) T {
 		return SumSquares(a[:h], center) + SumSquares(a[h:], center)
 	}
 	var s [lanes]T
+	a = a[fastLanes(opSumSquares, &s, a, nil, center):]
 	for i, v := range a {
 		d := v - center
 		p := T(d * d)
