@@ -137,7 +137,7 @@ func openBucket(ctx context.Context, u *url.URL) (bucket, error) {
 		v.Path = ""
 		if !blob.DefaultURLMux().ValidBucketScheme(u.Scheme) {
 			if u.Scheme == "gs" {
-				return nil, errors.New("Google Cloud Storage is not linked into this program, as it adds 30 MB: import _ \"github.com/weft-go/weft/cluster/gcs\" for it")
+				return nil, errors.New("gs:// is not linked into this program, as Google Cloud Storage adds 30 MB: import _ \"github.com/weft-go/weft/cluster/gcs\" for it")
 			}
 			return nil, fmt.Errorf("%q is no kind of store: want file, s3, gs, azblob, or mem in tests", u.Scheme)
 		}

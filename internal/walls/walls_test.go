@@ -67,6 +67,7 @@ var rules = []rule{
 	{dir: "memo/internal/shape", why: "a leaf: says how types are looked at"},
 	{dir: "memo/internal/store", allow: []string{module + "/memo/internal/key", module + "/memo/internal/rangelock", module + "/memo/internal/raw", "github.com/klauspost/compress/zstd", "github.com/zeebo/xxh3", "golang.org/x/sys/..."}, deny: []string{"reflect"}, why: "the store knows keys and bytes, not functions and types"},
 	{dir: "memo/internal/value", allow: []string{module + "/memo/internal/raw", module + "/memo/internal/shape"}, deny: []string{"os", "plugin", "encoding/gob"}, why: "reading a stored value runs no code that the bytes name"},
+	{dir: "internal/breaking", why: "a bad network for tests of whatever talks TCP; it knows none of it"},
 	{dir: "internal/clustertest", allow: []string{"github.com/johannesboyne/gofakes3/..."}, why: "it starts the other side of a cluster for tests and must not know ours"},
 	{dir: "internal/objects", allow: []string{"gocloud.dev/..."}, why: "values by reference in an object store; it knows no run, no Temporal and no Weft"},
 	{dir: "internal/testserver", allow: []string{"go.temporal.io/...", "google.golang.org/grpc/..."}, why: "a module of its own, so that nobody who uses Weft links a server"},
