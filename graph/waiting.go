@@ -62,7 +62,7 @@ func (r *run) look() time.Duration {
 	first := l.at == 0
 	l.at, l.cpu = now, cpu
 	switch {
-	case l.turned || !r.mayWait():
+	case l.turned || r.parallel:
 		return time.Hour
 	case r.waiting != nil:
 		if wall > 0 {
@@ -88,16 +88,6 @@ func (r *run) look() time.Duration {
 	r.waiting = &waiting{gradient: plan.NewGradient(level, mostWaiting, "that each may hold a result"), since: now, cpu: cpu}
 	r.level(level)
 	return firstLook
-}
-
-// mayWait tells whether no task said that it computes on several CPUs.
-func (r *run) mayWait() bool {
-	for i := range r.Classes {
-		if r.Classes[i].CPU > 1 {
-			return false
-		}
-	}
-	return true
 }
 
 // lookWaiting finds how many tasks to have waiting at once, and turns back if
