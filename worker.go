@@ -160,7 +160,7 @@ func (r *run) chunk(now time.Duration) int {
 	}
 	if r.remote.active() {
 		// A round trip is worth more than an early look.
-		return plan.FarChunkSize(left, int(r.target.Load()), nanos)
+		return plan.FarChunkSize(left, int(r.target.Load()), nanos, r.remote.traits.Batch)
 	}
 	size := plan.ChunkSize(left, int(r.target.Load()), nanos)
 	return min(size, max(1, int(float64(max(plan.LeastChunk, now/8))/nanos)))

@@ -55,6 +55,7 @@ var rules = []rule{
 	{dir: "internal/tight", why: "the one loop that needs unsafe; nothing else belongs beside it"},
 	{dir: "internal/funcname", still: true, why: "a leaf: a package that wraps functions and one that prints their names meet here and nowhere else"},
 	{dir: "internal/wire", why: "values to bytes, for every executor; it knows no executor, no run and no transport"},
+	{dir: "internal/crossing", allow: []string{module}, still: true, why: "errors on their way, for every executor that leaves the process; it knows no transport"},
 	{dir: "internal/pilot", allow: []string{"golang.org/x/sys/..."}, deny: []string{module + "/internal/plan"}, why: "it measures and decides nothing"},
 	{dir: "internal/softlimit", still: true, why: "the runtime's soft limit is the process's, shared by all packages; it knows none"},
 	{dir: "internal/cgroup", allow: []string{"golang.org/x/sys/..."}, why: "a leaf: reads files of the kernel"},
