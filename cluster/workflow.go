@@ -148,8 +148,8 @@ func (f *flow) run(ctx workflow.Context) (Progress, error) {
 	// What goes on after the run was cancelled: waiting for the activities.
 	free, release := workflow.NewDisconnectedContext(ctx)
 	defer release()
-	workflow.Go(free, func(workflow.Context) {
-		ctx.Done().Receive(free, nil)
+	workflow.Go(free, func(own workflow.Context) {
+		ctx.Done().Receive(own, nil)
 		f.stop, f.changed = true, true
 	})
 	if f.spec.Driven {
@@ -294,11 +294,8 @@ func (f *flow) start(ctx workflow.Context, s desk.Span) {
 		WaitForCancellation: true,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: 50 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: time.Second,
-			MaximumAttempts: desk.Attempts,
+			MaximumAttempts: int32(s.Attempts()),
 		},
-	}
-	if s.Mode == desk.Strict {
-		o.RetryPolicy.MaximumAttempts = 1
 	}
 	inner, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, o))
 	f.cancels[s] = cancel

@@ -55,9 +55,9 @@ func Parse(id string) (s Span, ok bool) {
 }
 
 const (
-	// Attempts is how many workers a span may lose before it is looked at more
+	// attempts is how many workers a span may lose before it is looked at more
 	// closely: the first may have had bad luck.
-	Attempts = 2
+	attempts = 2
 	// strictly is how many items are run with a word before each. Beats are
 	// some 20 ms apart on a second attempt, so that the one that loses its
 	// workers is among few, unless items are tiny.
@@ -67,24 +67,36 @@ const (
 	MostTries = 8
 )
 
+// Attempts is how many workers the span may lose before Lost is asked.
+func (s Span) Attempts() int {
+	if s.Mode == Strict || s.Hi-s.Lo == 1 {
+		return 1
+	}
+	return attempts
+}
+
 // Lost says what becomes of a span whose workers were lost. at is the item that
 // ran, counted from Lo, as far as is known; begun tells that any had. blamed is
 // the place in the part of an item that is given up, -1 if there is none; with
 // ok false the whole span is.
 func Lost(s Span, begun bool, at int) (again []Span, blamed int, ok bool) {
-	if !begun {
+	n := s.Hi - s.Lo
+	switch {
+	case s.Mode == Normal && n == 1:
+		// By itself it will be known whether it had begun.
+		s.Mode = Strict
+		return []Span{s}, -1, true
+	case !begun:
 		// Handed to a worker that was gone already: nobody's fault.
 		s.Tries++
 		return []Span{s}, -1, s.Tries <= MostTries
 	}
-	at = s.Lo + min(max(0, at), s.Hi-s.Lo-1)
-	if s.Hi-s.Lo == 1 || s.Mode == Strict {
-		again = add(again, Span{Seq: s.Seq, Lo: s.Lo, Hi: at})
-		again = add(again, Span{Seq: s.Seq, Lo: at + 1, Hi: s.Hi})
-		return again, at, true
+	at = s.Lo + min(max(0, at), n-1)
+	again = add(again, Span{Seq: s.Seq, Lo: s.Lo, Hi: at})
+	if s.Mode == Strict {
+		return add(again, Span{Seq: s.Seq, Lo: at + 1, Hi: s.Hi}), at, true
 	}
 	end := min(s.Hi, at+strictly)
-	again = add(again, Span{Seq: s.Seq, Lo: s.Lo, Hi: at})
 	again = add(again, Span{Seq: s.Seq, Lo: at, Hi: end, Mode: Strict})
 	return add(again, Span{Seq: s.Seq, Lo: end, Hi: s.Hi}), -1, true
 }
