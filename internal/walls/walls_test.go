@@ -68,6 +68,10 @@ var rules = []rule{
 	{dir: "memo/internal/shape", why: "a leaf: says how types are looked at"},
 	{dir: "memo/internal/store", allow: []string{module + "/memo/internal/key", module + "/memo/internal/rangelock", module + "/memo/internal/raw", "github.com/klauspost/compress/zstd", "github.com/zeebo/xxh3", "golang.org/x/sys/..."}, deny: []string{"reflect"}, why: "the store knows keys and bytes, not functions and types"},
 	{dir: "memo/internal/value", allow: []string{module + "/memo/internal/raw", module + "/memo/internal/shape"}, deny: []string{"os", "plugin", "encoding/gob"}, why: "reading a stored value runs no code that the bytes name"},
+	{dir: "internal/breaking", why: "a bad network for tests of whatever talks TCP; it knows none of it"},
+	{dir: "internal/clustertest", allow: []string{"github.com/johannesboyne/gofakes3/..."}, why: "it starts the other side of a cluster for tests and must not know ours"},
+	{dir: "internal/objects", allow: []string{"gocloud.dev/..."}, why: "values by reference in an object store; it knows no run, no Temporal and no Weft"},
+	{dir: "internal/testserver", allow: []string{"go.temporal.io/...", "google.golang.org/grpc/..."}, why: "a module of its own, so that nobody who uses Weft links a server"},
 	{dir: "internal/memory", allow: []string{module + "/internal/cgroup", "golang.org/x/sys/..."}, why: "a leaf: tells how much memory there is"},
 }
 
@@ -81,7 +85,7 @@ var fences = []struct {
 	{"github.com/duckdb/", []string{"frame"}, "DuckDB needs cgo; only frame links it"},
 	{"github.com/marcboeker/go-duckdb", []string{"frame"}, "DuckDB needs cgo; only frame links it"},
 	{"go.temporal.io/", []string{"cluster"}, "Temporal is large; only cluster links it"},
-	{"gocloud.dev/", []string{"cluster"}, "object stores are large; only cluster links them"},
+	{"gocloud.dev/", []string{"cluster", "internal/objects"}, "object stores are large; only cluster links them"},
 	{"github.com/sourcegraph/conc", []string{"bench"}, "peers are compared with, not used"},
 	{"github.com/alitto/pond", []string{"bench"}, "peers are compared with, not used"},
 	{"github.com/panjf2000/ants", []string{"bench"}, "peers are compared with, not used"},
