@@ -170,6 +170,10 @@ func counted(n int, what string) string {
 
 func (m *remote) active() bool { return m != nil && !m.back.Load() }
 
+// far tells that the way there counts: an item's time limit then begins where
+// it runs.
+func (m *remote) far() bool { return m.active() && m.traits.Trip > 0 }
+
 func (m *remote) end() {
 	if m != nil {
 		m.life.End()
@@ -437,7 +441,9 @@ func (r *run) shipOne(ctx context.Context, w *worker, k int, items, results refl
 		results = results.Slice(k, k+1)
 	}
 	b := r.batch(w.lo+k, items.Slice(k, k+1), results)
-	b.Timeout = 0 // ctx has it
+	if !r.remote.far() {
+		b.Timeout = 0 // ctx has it
+	}
 	err := r.remote.run(ctx, w, b)
 	if b.Ran > 0 {
 		return b.Errs[0]

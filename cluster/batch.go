@@ -100,29 +100,54 @@ func (j *job) accept(ctx context.Context, in []byte) error {
 	if err != nil {
 		return err
 	}
-	buf, bulk, err := j.w.c.load(ctx, j.info.WorkflowExecution.ID, p.Items, p.Ref, p.Bulk)
-	if err != nil {
-		return err
-	}
-	j.out.Bytes = int64(len(buf))
-	items := reflect.New(reflect.SliceOf(f.Item())).Elem()
-	d := wire.Decoder{Buf: buf, Bulk: bulk}
-	if err := valueOf(&d, items); err != nil {
-		return err
-	}
-	if items.Len() != p.Count {
-		return fmt.Errorf("%d items came where there are %d", items.Len(), p.Count)
+	items := reflect.Zero(reflect.SliceOf(f.Item()))
+	at := 0
+	for _, l := range p.Loads {
+		lo, hi := max(t.Lo-at, 0), min(t.Hi-at, l.Count)
+		if at += l.Count; lo >= hi {
+			continue
+		}
+		some, err := j.load(ctx, items.Type(), l)
+		if err != nil {
+			return err
+		}
+		if items.Len() == 0 {
+			items = some.Slice(lo, hi)
+		} else {
+			items = reflect.AppendSlice(items, some.Slice(lo, hi))
+		}
 	}
 	n := t.Hi - t.Lo
+	if items.Len() != n || at != p.Count {
+		return fmt.Errorf("%d items came where there are %d", items.Len(), n)
+	}
 	j.mode = desk.Mode(t.Mode)
 	j.b = &weft.Batch{
-		Func: f, First: p.First + t.Lo, Items: items.Slice(t.Lo, t.Hi), Timeout: p.Timeout, Most: p.Most,
+		Func: f, First: p.First + t.Lo, Items: items, Timeout: p.Timeout, Most: p.Most,
 		KeepGoing: p.KeepGoing, Errs: make([]error, n),
 	}
 	if f.Result() != nil {
 		j.b.Results = reflect.MakeSlice(reflect.SliceOf(f.Result()), n, n)
 	}
 	return nil
+}
+
+// load decodes items.
+func (j *job) load(ctx context.Context, t reflect.Type, l load) (reflect.Value, error) {
+	items := reflect.New(t).Elem()
+	buf, bulk, err := j.w.c.load(ctx, j.info.WorkflowExecution.ID, l.Items, l.Ref, l.Bulk)
+	if err != nil {
+		return items, err
+	}
+	j.out.Bytes += int64(len(buf))
+	d := wire.Decoder{Buf: buf, Bulk: bulk}
+	if err := valueOf(&d, items); err != nil {
+		return items, err
+	}
+	if items.Len() != l.Count {
+		return items, fmt.Errorf("%d items came where there are %d", items.Len(), l.Count)
+	}
+	return items, nil
 }
 
 // run runs the items. It returns false if one of them did not end though its

@@ -2,7 +2,6 @@ package cluster_test
 
 import (
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,14 +15,13 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	s := theServer(t)
 	both := newBundle(t, s)
-	ready := sync.OnceFunc(func() { both.keep(2, "-slots", "2") })
+	both.keep(2, "-slots", "2")
 	executortest.Run(t, func(t *testing.T) weft.Executor {
 		if strings.Contains(t.Name(), "Loss") {
 			own := newBundle(t, s)
 			own.keep(2, "-slots", "1")
 			return own.dial(cluster.Config{Lost: time.Second})
 		}
-		ready()
 		here := &bundle{t: t, server: s, url: both.url}
 		return here.dial()
 	})

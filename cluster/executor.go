@@ -46,7 +46,7 @@ func (c *Cluster) Traits() weft.Traits {
 	}
 	n = min(max(n, 2), mostOut/2)
 	return weft.Traits{
-		Name: name, Workers: n, Ahead: max(2, n), AheadShort: max(2, n), Isolated: true,
+		Name: name, Workers: n, Ahead: max(2, n), AheadShort: min(mostOut, 64*n), Isolated: true,
 		Batch: c.cfg.Batch, Trip: trip, BytesPerSecond: c.rate,
 	}
 }
@@ -123,7 +123,7 @@ func (c *Cluster) Run(ctx context.Context, b *weft.Batch) error {
 func (s *session) ship(ctx context.Context, b *weft.Batch) (stop bool, err error) {
 	begun := time.Now()
 	lo := b.Ran
-	msg, n, bad, err := s.pack(ctx, b, lo)
+	msg, bad, err := s.pack(ctx, b, lo)
 	if err != nil {
 		return true, err
 	}
@@ -132,13 +132,9 @@ func (s *session) ship(ctx context.Context, b *weft.Batch) (stop bool, err error
 		b.Ran = lo + 1
 		return !b.KeepGoing, nil
 	}
-	took := time.Since(begun)
-	b.Cost.Encoding += took
-	p, err := s.submit(n, func(seq uint64) ([]byte, error) {
-		msg.Seq = seq
-		return encode(*msg)
-	})
-	if err != nil {
+	b.Cost.Encoding += time.Since(begun)
+	p := &pending{part: *msg}
+	if err := s.submit(p); err != nil {
 		return true, err
 	}
 	sent := time.Now()
@@ -152,16 +148,22 @@ func (s *session) ship(ctx context.Context, b *weft.Batch) (stop bool, err error
 			return true, fmt.Errorf("%w; the cluster did not say in time that its items had ended", context.Cause(ctx))
 		}
 	}
-	return s.unpack(ctx, b, lo, n, p, time.Since(sent))
+	if p.err != nil {
+		return true, p.err
+	}
+	if p.group == nil {
+		return true, context.Cause(ctx)
+	}
+	return s.unpack(ctx, b, lo, p, time.Since(sent))
 }
 
 // overtime is how long an item may go on after its context has ended until its
 // worker gives it up.
 const overtime = 5 * time.Second
 
-// pack encodes items of a batch from lo on. n is how many fit.
-func (s *session) pack(ctx context.Context, b *weft.Batch, lo int) (msg *part, n int, bad, err error) {
-	n = b.Items.Len() - lo
+// pack encodes items of a batch from lo on, as many as fit.
+func (s *session) pack(ctx context.Context, b *weft.Batch, lo int) (msg *part, bad, err error) {
+	n := b.Items.Len() - lo
 	var e wire.Encoder
 	var refs []objects.Ref
 	for {
@@ -181,10 +183,10 @@ func (s *session) pack(ctx context.Context, b *weft.Batch, lo int) (msg *part, n
 		err = appendAll(&e, b.Items.Slice(lo, lo+n))
 		if err != nil {
 			if _, ok := errors.AsType[*objects.Error](err); ok || ctx.Err() != nil {
-				return nil, 0, nil, err
+				return nil, nil, err
 			}
 			if n == 1 {
-				return nil, 0, fmt.Errorf("it can't be encoded: %w", err), nil
+				return nil, fmt.Errorf("it can't be encoded: %w", err), nil
 			}
 			n = firstGood(b.Items.Slice(lo, lo+n))
 			continue
@@ -199,21 +201,22 @@ func (s *session) pack(ctx context.Context, b *weft.Batch, lo int) (msg *part, n
 		n = max(1, n/(len(e.Buf)/most+1))
 	}
 	if s.c.store == nil && len(e.Buf) > mostInline {
-		return nil, 0, fmt.Errorf("the item is %d bytes, and without a store at most %d travel: add &store=... to the cluster's URL, %s say", len(e.Buf), mostInline, "store=s3://bucket/prefix"), nil
+		return nil, fmt.Errorf("the item is %d bytes, and without a store at most %d travel: add &store=... to the cluster's URL, %s say", len(e.Buf), mostInline, "store=s3://bucket/prefix"), nil
 	}
 	msg = &part{
 		Func: b.Func.Name(), First: b.First + lo, Count: n, Timeout: b.Timeout, Most: b.Most, KeepGoing: b.KeepGoing,
-		Items: e.Buf, Bulk: refs,
+		Loads: []load{{Count: n, Items: e.Buf, Bulk: refs}},
 	}
 	if s.c.store != nil && len(e.Buf) > inlineBytes {
 		s.stored.Store(true)
-		msg.Items = nil
-		if msg.Ref, err = s.c.store.Put(ctx, objectPrefix(s.id), e.Buf); err != nil {
-			return nil, 0, nil, err
+		l := &msg.Loads[0]
+		l.Items = nil
+		if l.Ref, err = s.c.store.Put(ctx, objectPrefix(s.id), e.Buf); err != nil {
+			return nil, nil, err
 		}
 	}
 	b.Cost.Bytes += int64(len(e.Buf))
-	return msg, n, nil, nil
+	return msg, nil, nil
 }
 
 // bulkFrom is the size from which slices of numbers go by themselves, so that
@@ -249,57 +252,68 @@ func appendAll(e *wire.Encoder, v reflect.Value) (err error) {
 }
 
 // unpack puts what came back into the batch, as far as it is without a gap.
-func (s *session) unpack(ctx context.Context, b *weft.Batch, lo, n int, p *pending, took time.Duration) (stop bool, err error) {
+func (s *session) unpack(ctx context.Context, b *weft.Batch, lo int, p *pending, took time.Duration) (stop bool, err error) {
 	begun := time.Now()
-	defer func() { b.Cost.Encoding += time.Since(begun) }()
-	slices.SortFunc(p.got, func(x, y piece) int { return x.span.Lo - y.span.Lo })
-	at := 0
+	g := p.group
 	var inside time.Duration
-	for at < n {
-		if text, ok := p.given[at]; ok {
-			b.Errs[lo+at] = lostError(text)
+	at, end := p.at, p.at+p.Count // in the group
+	for at < end && !stop {
+		if text, ok := g.given[at]; ok {
+			b.Errs[lo+at-p.at] = lostError(text)
 			at++
-			b.Ran = lo + at
-			if !b.KeepGoing {
-				return true, nil
-			}
+			stop = !b.KeepGoing
 			continue
 		}
-		i := slices.IndexFunc(p.got, func(x piece) bool { return x.span.Lo == at && x.outcome.Ran > 0 })
+		i := slices.IndexFunc(g.got, func(x *piece) bool { return x.span.Lo <= at && at < x.span.Lo+x.outcome.Ran })
 		if i < 0 {
 			break
 		}
-		x := p.got[i]
-		o := x.outcome
-		b.Cost.Wall += o.Wall
-		b.Cost.CPU += o.CPU
-		b.Cost.Encoding += o.Encoding
-		b.Cost.Bytes += o.Bytes
+		x := g.got[i]
+		o := &x.outcome
+		n := min(end, x.span.Lo+o.Ran) - at
+		share := func(d time.Duration) time.Duration {
+			return time.Duration(float64(d) * float64(n) / float64(o.Ran))
+		}
+		b.Cost.Wall += share(o.Wall)
+		b.Cost.CPU += share(o.CPU)
+		b.Cost.Encoding += share(o.Encoding)
+		b.Cost.Bytes += int64(float64(o.Bytes) * float64(n) / float64(o.Ran))
 		b.Cost.PeakBytes = max(b.Cost.PeakBytes, o.PeakBytes)
 		inside += o.Wall + o.Encoding
-		if err := s.c.results(ctx, s.id, o, b.Results, b.Errs, lo+at); err != nil {
+		var to reflect.Value
+		if b.Results.IsValid() {
+			to = b.Results.Slice(lo+at-p.at, lo+at-p.at+n)
+		}
+		if err := s.c.results(ctx, s.id, x, at-x.span.Lo, to, b.Errs[lo+at-p.at:lo+at-p.at+n]); err != nil {
+			b.Ran = lo + at - p.at
 			return true, err
 		}
-		stop = len(o.Failures) > 0 && !b.KeepGoing
-		for _, f := range o.Failures {
-			stop = stop || f.F.BackOff
+		for _, err := range b.Errs[lo+at-p.at : lo+at-p.at+n] {
+			stop = stop || err != nil && !b.KeepGoing || backsOff(err)
 		}
-		at += o.Ran
-		b.Ran = lo + at
-		if stop || o.Ran < x.span.Hi-x.span.Lo {
-			break
-		}
+		at += n
 	}
-	if len(p.got) == 1 && len(p.given) == 0 && at > 0 {
+	b.Ran = lo + at - p.at
+	b.Cost.Encoding += time.Since(begun)
+	if len(g.got) == 1 && len(g.given) == 0 && len(g.members) == 1 && b.Ran > lo {
 		s.c.learn(took - inside)
 	}
-	if p.err != nil && b.Ran == lo {
-		return true, p.err
+	if g.err != nil && b.Ran == lo {
+		return true, g.err
 	}
-	if at == 0 && ctx.Err() != nil {
+	if b.Ran == lo && ctx.Err() != nil {
 		return true, context.Cause(ctx)
 	}
 	return stop, nil
+}
+
+// backsOff looks into the user's error, which may panic.
+func backsOff(err error) (yes bool) {
+	if err == nil {
+		return false
+	}
+	defer func() { _ = recover() }()
+	return is[weft.BackOff](err)
 }
 
 // learn notes what a trip takes.
@@ -320,44 +334,60 @@ func (e lostError) Error() string {
 
 func (lostError) Is(target error) bool { return target == weft.ErrLost || target == weft.ErrPermanent }
 
-// results decodes what a span returned into to, and its failures into errs,
-// from place at on.
-func (c *Cluster) results(ctx context.Context, id string, o outcome, to reflect.Value, errs []error, at int) error {
+// results puts results of a span into to, and failures into errs, from the item
+// at place from on.
+func (c *Cluster) results(ctx context.Context, id string, x *piece, from int, to reflect.Value, errs []error) error {
+	o := &x.outcome
+	n := len(errs)
 	bad := make(map[int]bool, len(o.Failures))
 	for _, f := range o.Failures {
 		if f.At < 0 || f.At >= o.Ran {
 			return errors.New("a worker tells of the failure of an item that it was not given")
 		}
 		bad[f.At] = true
-		errs[at+f.At] = f.F.Unpack(c.errs)
+		if f.At >= from && f.At < from+n {
+			errs[f.At-from] = f.F.Unpack(c.errs)
+		}
 	}
 	if !to.IsValid() || len(bad) == o.Ran {
 		return nil
 	}
-	buf, bulk, err := c.load(ctx, id, o.Results, o.Ref, o.Bulk)
-	if err != nil {
-		return fmt.Errorf("results can't be read: %w", err)
-	}
-	d := wire.Decoder{Buf: buf, Bulk: bulk}
-	good := reflect.New(to.Type()).Elem()
-	if err := valueOf(&d, good); err != nil {
-		return fmt.Errorf("results can't be decoded: %w", err)
-	}
-	if good.Len() != o.Ran-len(bad) {
-		return fmt.Errorf("%d results came for %d items", good.Len(), o.Ran-len(bad))
+	x.once.Do(func() { x.good, x.err = c.decodeResults(ctx, id, o, to.Type(), o.Ran-len(bad)) })
+	if x.err != nil {
+		return x.err
 	}
 	if len(bad) == 0 {
-		reflect.Copy(to.Slice(at, at+o.Ran), good)
+		reflect.Copy(to, x.good.Slice(from, from+n))
 		return nil
 	}
 	k := 0
-	for i := range o.Ran {
-		if !bad[i] {
-			to.Index(at + i).Set(good.Index(k))
-			k++
+	for i := range from + n {
+		if bad[i] {
+			continue
 		}
+		if i >= from {
+			to.Index(i - from).Set(x.good.Index(k))
+		}
+		k++
 	}
 	return nil
+}
+
+// decodeResults reads n results.
+func (c *Cluster) decodeResults(ctx context.Context, id string, o *outcome, t reflect.Type, n int) (reflect.Value, error) {
+	v := reflect.New(t).Elem()
+	buf, bulk, err := c.load(ctx, id, o.Results, o.Ref, o.Bulk)
+	if err != nil {
+		return v, fmt.Errorf("results can't be read: %w", err)
+	}
+	d := wire.Decoder{Buf: buf, Bulk: bulk}
+	if err := valueOf(&d, v); err != nil {
+		return v, fmt.Errorf("results can't be decoded: %w", err)
+	}
+	if v.Len() != n {
+		return v, fmt.Errorf("%d results came for %d items", v.Len(), n)
+	}
+	return v, nil
 }
 
 // valueOf is Value, with the panics of the user's UnmarshalBinary as errors.

@@ -21,9 +21,18 @@ import (
 // roles are programs that this test binary can be, beside a worker.
 var roles = map[string]func() int{}
 
+const tiedVariable = "CLUSTER_TEST_TIED"
+
 const roleVariable = "CLUSTER_TEST_ROLE"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(tiedVariable) != "" {
+		// Ends with the test, however that ends.
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(7)
+		}()
+	}
 	cluster.Init()
 	if name := os.Getenv(roleVariable); name != "" {
 		f := roles[name]
@@ -150,30 +159,49 @@ func (b *bundle) start(args ...string) *process {
 
 func (b *bundle) launch(args ...string) *process {
 	b.t.Helper()
-	p := &process{out: &lines{}, dead: make(chan struct{})}
-	p.cmd = exec.Command(os.Args[0], append(append([]string{"weft-worker"}, args...), b.url)...)
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	p.cmd.Env = append(os.Environ(), "GORACE=exitcode=66")
-	if err := p.cmd.Start(); err != nil {
+	p, err := begin(append(append([]string{"weft-worker"}, args...), b.url), nil)
+	if err != nil {
 		b.t.Fatal(err)
 	}
-	go func() {
-		_ = p.cmd.Wait()
-		close(p.dead)
-	}()
-	b.t.Cleanup(func() {
-		p.kill()
-		if b.t.Failed() {
-			b.t.Logf("a worker printed:\n%s", p.out)
-		}
-		if strings.Contains(p.out.String(), "DATA RACE") {
-			b.t.Errorf("a worker has a data race:\n%s", p.out)
-		}
-	})
+	b.watch(p)
 	b.mu.Lock()
 	b.workers = append(b.workers, p)
 	b.mu.Unlock()
 	return p
+}
+
+// watch ends the process with the test, and shows what it printed if that failed.
+func (b *bundle) watch(p *process) {
+	b.t.Cleanup(func() {
+		p.kill()
+		if b.t.Failed() {
+			b.t.Logf("a process printed:\n%s", p.out)
+		}
+		if strings.Contains(p.out.String(), "DATA RACE") {
+			b.t.Errorf("a process has a data race:\n%s", p.out)
+		}
+	})
+}
+
+// begin starts this test binary as another program, tied to this process.
+func begin(args, env []string) (*process, error) {
+	p := &process{out: &lines{}, dead: make(chan struct{})}
+	p.cmd = exec.Command(os.Args[0], args...)
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	p.cmd.Env = append(append(os.Environ(), tiedVariable+"=1"), env...)
+	in, err := p.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = p.cmd.Wait()
+		_ = in.Close()
+		close(p.dead)
+	}()
+	return p, nil
 }
 
 func (b *bundle) await(p *process) {
@@ -191,11 +219,14 @@ func (b *bundle) await(p *process) {
 // keep starts a worker again whenever it has ended, as a supervisor would.
 func (b *bundle) keep(n int, args ...string) {
 	b.t.Helper()
+	var ps []*process
+	for range n {
+		ps = append(ps, b.start(args...))
+	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	b.t.Cleanup(func() { close(stop); wg.Wait() })
-	for range n {
-		p := b.start(args...)
+	for _, p := range ps {
 		wg.Go(func() {
 			for {
 				select {
@@ -209,15 +240,11 @@ func (b *bundle) keep(n int, args ...string) {
 					return
 				default:
 				}
-				p = &process{out: p.out, dead: make(chan struct{})}
-				p.cmd = exec.Command(os.Args[0], append(append([]string{"weft-worker"}, args...), b.url)...)
-				p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-				if p.cmd.Start() != nil {
+				var err error
+				if p, err = begin(append(append([]string{"weft-worker"}, args...), b.url), nil); err != nil {
+					b.t.Error(err)
 					return
 				}
-				dead := p.dead
-				cmd := p.cmd
-				go func() { _ = cmd.Wait(); close(dead) }()
 			}
 		})
 	}

@@ -31,9 +31,15 @@ type part struct {
 	Timeout   time.Duration
 	Most      time.Duration
 	KeepGoing bool
-	Items     []byte        // encoded, unless Ref is set
-	Ref       objects.Ref   // where they are
-	Bulk      []objects.Ref // large values in them, by their ids
+	Loads     []load // of Count items in all
+}
+
+// load is encoded items.
+type load struct {
+	Count int
+	Items []byte        // unless Ref is set
+	Ref   objects.Ref   // where they are
+	Bulk  []objects.Ref // large values in them, by their ids
 }
 
 // task is what an activity is called with: items of a part.

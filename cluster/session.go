@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,30 +39,44 @@ type session struct {
 	mu      sync.Mutex
 	err     error // why it is over
 	last    uint64
-	parts   map[uint64]*pending
-	parcels [][]byte // not sent
-	cancels []uint64 // not sent
+	groups  map[uint64]*group // under way
+	waiting []*pending        // not sent
+	cancels []uint64          // not sent
+	nanos   float64           // what an item takes, as far as is known
 	ending  bool
 	closed  bool      // the workflow is over
 	heard   time.Time // when a worker last did something
 }
 
-// pending is a part that is not done.
+// pending is what one call of Run waits for.
 type pending struct {
-	seq   uint64
-	open  int // items of which nothing is known
-	sent  time.Time
+	part  // without its number
+	group *group
+	at    int // of its first item in the group
 	over  chan struct{}
-	got   []piece
-	given map[int]string // items that are given up, and why
 	err   error
-	rest  bool // part of it did not run, and is for the caller to send again
+}
+
+// group is the part that some pendings went in, one mostly: small ones that wait
+// go together, so that a thousand of them cost as little as a few.
+type group struct {
+	seq     uint64
+	members []*pending
+	open    int // items of which nothing is known
+	dropped int // members that nobody waits for
+	sent    time.Time
+	got     []*piece
+	given   map[int]string // items that are given up, and why
+	err     error
 }
 
 // piece is what became of a span.
 type piece struct {
 	span    desk.Span
 	outcome outcome
+	once    sync.Once
+	good    reflect.Value // the results of those that have not failed
+	err     error
 }
 
 // lease is how long a run goes on without news of its driver, which says
@@ -81,7 +97,7 @@ func (c *Cluster) sessionOf(run *weft.Lifetime, f *weft.Func) (*session, error) 
 	life, end := context.WithCancelCause(context.Background())
 	s := &session{
 		c: c, id: newID(), fn: f, life: life, end: end,
-		wake: make(chan struct{}, 1), opened: make(chan struct{}), parts: map[uint64]*pending{},
+		wake: make(chan struct{}, 1), opened: make(chan struct{}), groups: map[uint64]*group{},
 	}
 	c.sessions[run] = s
 	s.tasks.Go(s.drive)
@@ -133,38 +149,50 @@ func (s *session) fail(err error) {
 	if s.err == nil {
 		s.err = err
 	}
-	for seq, p := range s.parts {
+	for _, p := range s.waiting {
 		p.err = s.err
 		close(p.over)
-		delete(s.parts, seq)
+	}
+	s.waiting = nil
+	for seq, g := range s.groups {
+		g.err = s.err
+		s.closeGroup(seq, g)
 	}
 	s.mu.Unlock()
 }
 
-// submit sends a part. b is what travels of it, given its number.
-func (s *session) submit(n int, b func(seq uint64) ([]byte, error)) (*pending, error) {
+// closeGroup tells those who wait. Called with s.mu held.
+func (s *session) closeGroup(seq uint64, g *group) {
+	delete(s.groups, seq)
+	for _, p := range g.members {
+		p.err = g.err
+		close(p.over)
+	}
+}
+
+// submit puts p where it will be sent.
+func (s *session) submit(p *pending) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
-		return nil, s.err
+		return s.err
 	}
-	s.last++
-	msg, err := b(s.last)
-	if err != nil {
-		return nil, err
-	}
-	p := &pending{seq: s.last, open: n, sent: time.Now(), over: make(chan struct{})}
-	s.parts[p.seq] = p
-	s.parcels = append(s.parcels, msg)
+	p.over = make(chan struct{})
+	s.waiting = append(s.waiting, p)
 	s.poke()
-	return p, nil
+	return nil
 }
 
-// drop asks that nothing more be done for a part.
+// drop asks that nothing more be done for p.
 func (s *session) drop(p *pending) {
 	s.mu.Lock()
-	if s.parts[p.seq] != nil {
-		s.cancels = append(s.cancels, p.seq)
+	if i := slices.Index(s.waiting, p); i >= 0 {
+		s.waiting = slices.Delete(s.waiting, i, i+1)
+		close(p.over)
+	} else if g := p.group; g != nil && s.groups[g.seq] == g {
+		if g.dropped++; g.dropped == len(g.members) {
+			s.cancels = append(s.cancels, g.seq)
+		}
 	}
 	s.mu.Unlock()
 	s.poke()
@@ -191,9 +219,12 @@ func (s *session) drive() {
 		case <-s.life.Done():
 		}
 		for !over {
-			var n news
-			n, over = s.next()
-			if len(n.Parts)+len(n.Cancel) == 0 && !idle {
+			n, last, err := s.next()
+			if err != nil {
+				s.fail(err)
+				break
+			}
+			if over = last; len(n.Parts)+len(n.Cancel) == 0 && !idle {
 				break
 			}
 			idle = false
@@ -239,18 +270,83 @@ func objectPrefix(id string) string { return "runs/" + id }
 const mostSignal = 1 << 20
 
 // next takes what is to be sent. over tells that nothing follows.
-func (s *session) next() (n news, over bool) {
+func (s *session) next() (n news, over bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	size := 0
-	for len(s.parcels) > 0 && (size == 0 || size+len(s.parcels[0]) <= mostSignal) {
-		size += len(s.parcels[0])
-		n.Parts = append(n.Parts, s.parcels[0])
-		s.parcels[0] = nil
-		s.parcels = s.parcels[1:]
-	}
 	n.Cancel, s.cancels = s.cancels, nil
-	return n, len(s.parcels) == 0 && (s.ending || s.err != nil)
+	for size := 0; size < mostSignal; {
+		k := s.gather()
+		if k == 0 {
+			break
+		}
+		s.last++
+		g := &group{seq: s.last, members: slices.Clone(s.waiting[:k]), sent: time.Now()}
+		whole := g.members[0].part
+		whole.Seq, whole.Count, whole.Loads = g.seq, 0, nil
+		for _, p := range g.members {
+			p.group, p.at = g, whole.Count
+			whole.Count += p.Count
+			whole.Loads = append(whole.Loads, p.Loads...)
+			p.Loads = nil
+		}
+		b, err := encode(whole)
+		if err != nil {
+			return n, over, err
+		}
+		if size += len(b); size > mostSignal && len(n.Parts) > 0 {
+			s.last-- // next time
+			for i, p := range g.members {
+				p.group, p.Loads = nil, whole.Loads[i:i+1]
+			}
+			break
+		}
+		g.open = whole.Count
+		s.groups[g.seq] = g
+		s.waiting = slices.Delete(s.waiting, 0, k)
+		n.Parts = append(n.Parts, b)
+	}
+	return n, len(s.waiting) == 0 && (s.ending || s.err != nil), nil
+}
+
+// gather tells how many of those that wait go together next, 0 for none now.
+// Called with s.mu held.
+func (s *session) gather() int {
+	if len(s.waiting) < 2 || s.nanos == 0 {
+		return min(1, len(s.waiting))
+	}
+	items := 0
+	for _, p := range s.waiting {
+		items += p.Count
+	}
+	work := time.Duration(float64(items) * s.nanos)
+	busy := 2 * max(1, s.slots)
+	if len(s.groups) >= busy && work < s.c.cfg.Batch {
+		return 0 // the workers have enough, and more may come
+	}
+	share := max(1, (items+busy-1)/max(1, busy-len(s.groups)))
+	first := s.waiting[0]
+	k, size, count := 1, first.size(), first.Count
+	for k < len(s.waiting) && k < mostTogether {
+		p := s.waiting[k]
+		size += p.size()
+		count += p.Count
+		if p.Func != first.Func || p.Timeout != first.Timeout || p.Most != first.Most || p.KeepGoing != first.KeepGoing ||
+			size > mostSignal/4 || count > share || time.Duration(float64(count)*s.nanos) > s.c.cfg.Batch/4 {
+			break
+		}
+		k++
+	}
+	return k
+}
+
+// mostTogether bounds how much is run again when a worker is lost.
+const mostTogether = 1000
+
+func (p *pending) size() (n int) {
+	for _, l := range p.Loads {
+		n += len(l.Items) + 200*len(l.Bulk) + 200
+	}
+	return n
 }
 
 // open waits for workers.
@@ -411,46 +507,52 @@ func (s *session) follow() {
 func (s *session) settle(sp desk.Span, v judged) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.parts[sp.Seq]
-	if p == nil {
+	g := s.groups[sp.Seq]
+	if g == nil {
 		return
 	}
 	n := sp.Hi - sp.Lo
 	giveUp := func(lo, hi int, text string) {
-		if p.given == nil {
-			p.given = map[int]string{}
+		if g.given == nil {
+			g.given = map[int]string{}
 		}
 		for i := lo; i < hi; i++ {
-			p.given[i] = text
+			g.given[i] = text
 		}
-		p.open -= hi - lo
+		g.open -= hi - lo
 	}
 	switch v.kind {
 	case ran:
-		p.got = append(p.got, piece{sp, v.outcome})
-		p.open -= n
-		p.rest = p.rest || v.outcome.Ran < n
+		g.got = append(g.got, &piece{span: sp, outcome: v.outcome})
+		g.open -= n
+		if o := v.outcome; o.Ran > 0 {
+			each := max(1, float64(o.Wall)) / float64(o.Ran)
+			if s.nanos == 0 {
+				s.nanos = each
+			}
+			s.nanos += 0.3 * (each - s.nanos)
+		}
 	case lost:
-		again, blamed, ok := desk.Lost(sp, v.begun, v.at)
+		_, blamed, ok := desk.Lost(sp, v.begun, v.at)
 		switch {
 		case !ok:
 			giveUp(sp.Lo, sp.Hi, fmt.Sprintf("no worker began it, %d times", sp.Tries+1))
 		case blamed >= 0:
 			giveUp(blamed, blamed+1, v.text)
 		}
-		_ = again
 	case refused:
 		if _, ok := desk.Refused(sp); !ok || v.outcome.Lasting {
-			p.err = errors.New(v.text)
-			p.open -= n
+			g.err = errors.New(v.text)
+			g.open -= n
 		}
 	case cancelled:
-		p.open -= n
-		p.rest = true
+		g.open -= n
 	}
-	if p.open <= 0 {
-		delete(s.parts, p.seq)
-		close(p.over)
+	if g.open <= 0 {
+		s.closeGroup(sp.Seq, g)
+		if len(s.waiting) > 0 {
+			s.poke()
+		}
 	}
 }
 
@@ -466,7 +568,7 @@ func (s *session) watch(stop chan struct{}) {
 		case <-time.After(every):
 		}
 		s.mu.Lock()
-		heard, waiting := s.heard, len(s.parts)
+		heard, waiting := s.heard, len(s.groups)
 		s.mu.Unlock()
 		quiet := time.Since(later(heard, begun))
 		if waiting == 0 || quiet < patience {
