@@ -229,6 +229,10 @@ func (s *session) drive() {
 			}
 			idle = false
 			if err := s.send(s.life, n, started); err != nil {
+				if isNotFound(err) && started {
+					// Over: what reads the history says how, and why.
+					err = s.awaitEnd(err)
+				}
 				s.fail(s.c.at.explain(err))
 				break
 			}
@@ -249,6 +253,21 @@ func (s *session) drive() {
 		}
 	}
 	s.tidy(ctx)
+}
+
+// awaitEnd waits for the history to tell how the run has ended.
+func (s *session) awaitEnd(err error) error {
+	for begun := time.Now(); time.Since(begun) < patience && wait(s.life, 10*time.Millisecond); {
+		if s.isClosed() {
+			break
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	return fmt.Errorf("%w (%s): %w", ErrEnded, s.id, err)
 }
 
 func (s *session) isClosed() bool {
@@ -409,10 +428,13 @@ func (s *session) send(ctx context.Context, n news, started bool) error {
 		if started {
 			return c.client.SignalWorkflow(ctx, s.id, "", signalName, b)
 		}
-		run, err := c.client.SignalWithStartWorkflow(ctx, s.id, signalName, b, c.startOptions(s.id, s.digest), workflowName, spec{
+		first := spec{
 			Protocol: protocol, Func: s.fn.Name(), Driven: true, Lost: c.cfg.Lost, Lease: lease, Aim: c.cfg.Batch,
 			Slots: s.slots, Most: mostOut, Began: time.Now().UTC(),
-		})
+		}
+		o := c.startOptions(s.id, s.digest)
+		o.Memo = memoOf(first)
+		run, err := c.client.SignalWithStartWorkflow(ctx, s.id, signalName, b, o, workflowName, first)
 		if err == nil {
 			s.run = run.GetRunID()
 		}
@@ -482,9 +504,11 @@ func (s *session) follow() {
 	defer close(stop)
 	t := tail{c: s.c, id: s.id, run: s.run}
 	err := t.read(s.life, func(e event) bool {
-		s.mu.Lock()
-		s.heard = time.Now()
-		s.mu.Unlock()
+		if e.worker {
+			s.mu.Lock()
+			s.heard = time.Now()
+			s.mu.Unlock()
+		}
 		switch {
 		case e.closed != enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED:
 			s.mu.Lock()
