@@ -74,7 +74,7 @@ func (c *Cluster) submit(ctx context.Context, f *weft.Func, items reflect.Value,
 	}
 	s := spec{
 		Protocol: protocol, Func: f.Name(), Items: items.Len(), Lost: c.cfg.Lost, Lease: lease, Aim: c.cfg.Batch,
-		Slots: slots(ws), Most: min(mostOut, max(64, 4*slots(ws))), Began: time.Now().UTC(),
+		Slots: slots(ws), Most: min(mostOut, max(64, 4*slots(ws))), Cut: c.cfg.cut, Began: time.Now().UTC(),
 	}
 	if s.Parts, err = c.parts(ctx, id, f, items, cfg); err != nil {
 		return "", err
