@@ -57,6 +57,7 @@ var rules = []rule{
 	{dir: "internal/dtype", still: true, why: "a leaf: names and bytes of elements, for every file format of arrays"},
 	{dir: "internal/npy", allow: []string{module + "/internal/dtype", module + "/shm"}, still: true, why: "a file format; it knows no array, only elements and their order; shm maps the file"},
 	{dir: "internal/vector", allow: []string{"golang.org/x/sys/cpu"}, still: true, why: "loops over slices and nothing else; x/sys/cpu tells what the CPU can do"},
+	{dir: "internal/zarr", allow: []string{module + "/internal/dtype", "github.com/klauspost/compress/zstd"}, still: true, why: "a file format; it knows no array, only blocks of elements"},
 	{dir: "internal/wire", why: "values to bytes, for every executor; it knows no executor, no run and no transport"},
 	{dir: "internal/crossing", allow: []string{module}, still: true, why: "errors on their way, for every executor that leaves the process; it knows no transport"},
 	{dir: "internal/pilot", allow: []string{"golang.org/x/sys/..."}, deny: []string{module + "/internal/plan"}, why: "it measures and decides nothing"},
@@ -100,7 +101,7 @@ var fences = []struct {
 	{"github.com/samber/lo", []string{"bench"}, "peers are compared with, not used"},
 	{"unsafe", []string{"internal", "memo/internal/raw", "shm", "array", "proc", "frame"}, "what the user meets first is safe Go"},
 	{"github.com/zeebo/", []string{"memo"}, "hashes of keys and files; only memo needs them"},
-	{"github.com/klauspost/compress", []string{"memo"}, "only stored results are compressed"},
+	{"github.com/klauspost/compress", []string{"memo", "internal/zarr"}, "only stored results and chunks of arrays are compressed"},
 	{"C", []string{"frame"}, "everything else builds without a C compiler"},
 }
 
