@@ -497,7 +497,11 @@ func (q *queue[T]) window() int {
 	case r.cfg.chunk > 0:
 		n = 2 * target * r.cfg.chunk
 	case nanos > 0:
-		n = 2 * target * max(1, int(min(mostAhead, float64(plan.LeastChunk)/nanos)))
+		lead := plan.LeastChunk
+		if r.remote.active() {
+			lead = max(lead, r.remote.traits.Batch)
+		}
+		n = 2 * target * max(1, int(min(mostAhead, float64(lead)/nanos)))
 	default:
 		n = 2 * target
 	}

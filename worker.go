@@ -167,7 +167,11 @@ func (r *run) chunk(now time.Duration) int {
 	}
 	if r.remote.active() {
 		// A round trip is worth more than an early look.
-		return plan.FarChunkSize(left, int(r.target.Load()), nanos)
+		n, t := int(r.target.Load()), r.remote.traits
+		if t.Batch > 0 { // however many are under way, so many run
+			n = min(n, 2*max(1, t.Workers))
+		}
+		return plan.FarChunkSize(left, n, nanos, t.Batch)
 	}
 	size := plan.ChunkSize(left, int(r.target.Load()), nanos)
 	return min(size, max(1, int(float64(max(plan.LeastChunk, now/8))/nanos)))

@@ -16,7 +16,7 @@ func (r *run) badLines() error {
 			src := newVec(mapping.DataChunkGetVector(chunk, mapping.IdxT(col)))
 			for i := range n {
 				if !src.null(i) {
-					put(i, string((*text)(src.slice(&r.cols[col].typ, i).data).bytes()))
+					put(i, string((*text)(src.slice(r.typ(col), i).data).bytes()))
 				}
 			}
 		}
@@ -26,7 +26,7 @@ func (r *run) badLines() error {
 		text(4, func(i int, s string) { lines[i].Reason = s })
 		no := newVec(mapping.DataChunkGetVector(chunk, 1))
 		for i := range n {
-			lines[i].Line = int64(*(*uint64)(no.slice(&r.cols[1].typ, i).data))
+			lines[i].Line = int64(*(*uint64)(no.slice(r.typ(1), i).data))
 		}
 		mapping.DestroyDataChunk(&chunk)
 		for _, l := range lines {

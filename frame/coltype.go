@@ -16,6 +16,7 @@ type colType struct {
 	stored   mapping.Type
 	name     Type
 	width    uintptr // bytes of an element of a vector, 0 for those without
+	digits   int     // of a decimal
 	scale    int     // of a decimal
 	size     int     // of an array
 	dict     []string
@@ -61,7 +62,8 @@ func newColType(lt mapping.LogicalType) colType {
 	case mapping.TypeDecimal:
 		t.scale = int(mapping.DecimalScale(lt))
 		t.stored = mapping.DecimalInternalType(lt)
-		t.name = Type(fmt.Sprintf("DECIMAL(%d,%d)", mapping.DecimalWidth(lt), t.scale))
+		t.digits = int(mapping.DecimalWidth(lt))
+		t.name = Type(fmt.Sprintf("DECIMAL(%d,%d)", t.digits, t.scale))
 		t.width = plainTypes[t.stored].width
 	case mapping.TypeEnum:
 		t.stored = mapping.EnumInternalType(lt)

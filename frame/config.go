@@ -3,10 +3,10 @@
 package frame
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -32,10 +32,11 @@ type Config struct {
 	// more.
 	Threads int
 
-	// SpillDir is the directory for what does not fit in memory. It is made if
-	// it is not there; its files are removed when a query ends.
-	// Defaults to one of its own in os.TempDir, which is removed by Close, and
-	// after a crash by the next engine that is opened.
+	// SpillDir is where what does not fit in memory goes: into a directory of
+	// the engine's own, weft-frame-*, which is there only while queries run.
+	// After a crash the next engine that is opened there removes it. SpillDir is
+	// made if it is not there, and then removed by Close.
+	// Defaults to os.TempDir.
 	SpillDir string
 
 	// MaxSpill is how many bytes may lie in SpillDir. A query that needs more
@@ -96,23 +97,21 @@ var owned = map[string]bool{
 	"autoinstall_known_extensions": true, "autoload_known_extensions": true, "allow_community_extensions": true,
 }
 
-// spill makes the directory to spill to and says how much may lie there. close
-// removes what is to be removed.
-func (c Config) spill() (dir string, most int64, remove func(), err error) {
-	remove = func() {}
-	if dir = c.SpillDir; dir == "" {
-		dir, remove, err = ownSpillDir(os.TempDir())
-	} else if dir, err = filepath.Abs(dir); err == nil {
-		err = os.MkdirAll(dir, 0o700)
-	}
-	if err != nil {
-		return "", 0, nil, fmt.Errorf("frame: no directory to spill to: %w; set Config.SpillDir to one that can be written", err)
+// spill chooses the directory to spill to and says how much may lie there.
+func (c Config) spill() (dir *spillDir, most int64, err error) {
+	parent := cmp.Or(c.SpillDir, os.TempDir())
+	if dir, err = spillIn(parent); err != nil {
+		return nil, 0, noSpillDir(err)
 	}
 	switch most = c.MaxSpill; most {
 	case 0:
-		most = max(diskFree(dir)/10*9, 16*mib)
+		most = max(diskFree(parent)/10*9, 16*mib)
 	case -1:
 		most = 1 << 60
 	}
-	return dir, most, remove, nil
+	return dir, most, nil
+}
+
+func noSpillDir(err error) error {
+	return fmt.Errorf("frame: no directory to spill to: %w; set Config.SpillDir to one that can be written", err)
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"time"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/duckdb/duckdb-go/v2/mapping"
@@ -27,11 +28,15 @@ type goType struct {
 	child   *goType  // of a list
 	members []goType // of a struct
 
+	digits, scale uint8 // of a decimal
+
 	optional bool // of a function's argument: it takes nulls
 }
 
 func (t goType) logical() mapping.LogicalType {
 	switch t.id {
+	case mapping.TypeDecimal:
+		return mapping.CreateDecimalType(t.digits, t.scale)
 	case mapping.TypeList:
 		c := t.child.logical()
 		defer mapping.DestroyLogicalType(&c)
@@ -171,7 +176,9 @@ func encodeText(v mapping.Vector, at, n int, base unsafe.Pointer, stride uintptr
 		if uint64(len(s)) > math.MaxUint32 {
 			return fmt.Errorf("%w: a text of %d bytes", ErrRange, len(s))
 		}
-		// It checks that the text is UTF-8, and puts null there if it is not.
+		if !utf8.ValidString(s) { // the engine would put null there
+			return fmt.Errorf("the text %.60q is not valid UTF-8; use []byte for bytes, or strings.ToValidUTF8", s)
+		}
 		mapping.VectorAssignStringElementLen(v, mapping.IdxT(at+i), unsafe.Slice(unsafe.StringData(s), len(s)))
 	}
 	return nil

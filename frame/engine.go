@@ -17,8 +17,8 @@ import (
 // Engine computes frames within the limits of its Config. All its queries
 // share them. All methods are safe for concurrent use.
 type Engine struct {
-	cfg    Config
-	remove func() // the directory to spill to
+	cfg   Config
+	spill *spillDir
 
 	mu      sync.Mutex
 	db      mapping.Database
@@ -28,6 +28,7 @@ type Engine struct {
 	slots   int // taken for threads beside the callers' own
 	idle    *sync.Cond
 	known   map[uint64]bool // Go functions that are registered
+	sources knownNames
 }
 
 // Open starts an engine. It takes some milliseconds and little memory. Close
@@ -37,14 +38,14 @@ func Open(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, most, remove, err := cfg.spill()
+	dir, most, err := cfg.spill()
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, remove: remove, threads: cfg.Threads, known: map[uint64]bool{}}
+	e := &Engine{cfg: cfg, spill: dir, threads: cfg.Threads, known: map[uint64]bool{}, sources: knownNames{}}
 	e.idle = sync.NewCond(&e.mu)
-	if err := e.open(dir, most); err != nil {
-		remove()
+	if err := e.open(dir.path, most); err != nil {
+		dir.remove()
 		return nil, err
 	}
 	return e, nil
@@ -122,7 +123,7 @@ func (e *Engine) Close() error {
 		e.idle.Wait()
 	}
 	mapping.Close(&e.db)
-	e.remove()
+	e.spill.remove()
 	return nil
 }
 
@@ -154,6 +155,11 @@ func (e *Engine) enter(ctx context.Context) (leave func(), err error) {
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil, fmt.Errorf("frame: %w", ErrClosed)
+	}
+	if e.running == 0 {
+		if err := e.spill.take(); err != nil {
+			return nil, noSpillDir(err)
+		}
 	}
 	lent := budget.Borrow(ctx)
 	if lent == nil {
@@ -188,6 +194,7 @@ func (e *Engine) enter(ctx context.Context) (leave func(), err error) {
 				budget.Shared.Release(e.slots)
 				e.slots = 0
 			}
+			e.spill.give()
 			e.idle.Broadcast()
 		}
 	}, nil

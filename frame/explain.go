@@ -27,7 +27,7 @@ func (f *Frame) Explain(ctx context.Context) (string, error) {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%s %s", c.name, c.typ.name)
+		fmt.Fprintf(&b, "%s %s", c.name, r.typ(i).name)
 		if i == 19 && len(r.cols) > 20 {
 			fmt.Fprintf(&b, " and %d more", len(r.cols)-20)
 			break

@@ -3,6 +3,7 @@
 package frame
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -14,6 +15,31 @@ import (
 type scope struct {
 	prefix string   // before each column, with its point; "" to name columns alone
 	names  []string // the columns there are; nil to take any
+	index  *nameIndex
+}
+
+// manyColumns is from how many columns on an index is faster than a look at
+// each.
+const manyColumns = 100
+
+// nameIndex finds columns where there are many. It is made when first used.
+type nameIndex struct{ exact, folded map[string]string }
+
+func (x *nameIndex) find(names []string, name string, at place) (string, error) {
+	if x.exact == nil {
+		x.exact, x.folded = make(map[string]string, len(names)), make(map[string]string, len(names))
+		for _, n := range names {
+			x.exact[n] = n
+			if f := strings.ToLower(n); x.folded[f] == "" {
+				x.folded[f] = n
+			}
+		}
+	}
+	n := cmp.Or(x.exact[name], x.folded[strings.ToLower(name)])
+	if n == "" {
+		return "", &columnError{name, names, at}
+	}
+	return n, nil
 }
 
 // columnError is a column that is not there.
@@ -29,6 +55,9 @@ func (e *columnError) Error() string { return noColumn(e.name, e.names) }
 func (s scope) find(name string, at place) (string, error) {
 	if s.names == nil {
 		return name, nil
+	}
+	if len(s.names) > manyColumns && s.index != nil {
+		return s.index.find(s.names, name, at)
 	}
 	folded := ""
 	for _, n := range s.names {

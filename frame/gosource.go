@@ -25,12 +25,23 @@ type goSource interface {
 	open(ctx context.Context, eng *Engine) scan
 }
 
-// scan is one reading of a source.
+// scan is one reading of a source: a taker or a filler.
 type scan interface {
+	// close is called when no thread reads any more.
+	close()
+}
+
+// taker has rows that lie in Go's memory.
+type taker interface {
 	// take returns rows for one thread, none at the end. They stay as they are
 	// until its next call with the same local.
 	take(l *local) (base unsafe.Pointer, n int, err error)
-	close()
+}
+
+// filler writes rows to the engine's vectors itself.
+type filler interface {
+	// fill writes the columns want, and returns how many rows, 0 at the end.
+	fill(l *local, chunk mapping.DataChunk, want []int) (int, error)
 }
 
 // local is what one thread of the engine holds of a scan.
@@ -103,9 +114,12 @@ func (f *feed) fill(id uint64, l *local, chunk mapping.DataChunk) (int, error) {
 	f.mu.Lock()
 	s := f.scans[id]
 	f.mu.Unlock()
+	if own, ok := s.scan.(filler); ok {
+		return own.fill(l, chunk, s.want)
+	}
 	if l.n == 0 {
 		var err error
-		if l.base, l.n, err = s.scan.take(l); err != nil || l.n == 0 {
+		if l.base, l.n, err = s.scan.(taker).take(l); err != nil || l.n == 0 {
 			return 0, err
 		}
 	}

@@ -33,8 +33,8 @@ func (f *Frame) Persist(ctx context.Context, dir string) (*Frame, error) {
 		return nil, err
 	}
 	var wide []string
-	for _, c := range r.cols {
-		if c.typ.id == mapping.TypeHugeInt || c.typ.id == mapping.TypeUHugeInt {
+	for i, c := range r.cols {
+		if id := r.typ(i).id; id == mapping.TypeHugeInt || id == mapping.TypeUHugeInt {
 			wide = append(wide, c.name)
 		}
 	}

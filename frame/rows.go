@@ -111,12 +111,12 @@ type field struct {
 }
 
 func newReader[T any](r *run, f *Frame) (*reader[T], error) {
-	sql, err := r.compile(f.n)
+	g := reflect.TypeFor[T]()
+	sql, err := r.compileFor(f.n, func(sql string, names []string) string { return onlyFields(sql, names, g) })
 	if err != nil {
 		return nil, err
 	}
-	g := reflect.TypeFor[T]()
-	if sql, again := r.readable(sql, g); again {
+	if sql, again := r.castToText(sql, (*colType).readable); again {
 		if err := r.prepare(sql); err != nil {
 			return nil, r.explain(err)
 		}
@@ -131,34 +131,44 @@ func newReader[T any](r *run, f *Frame) (*reader[T], error) {
 	return &reader[T]{r: r, fields: fields}, nil
 }
 
-// readable casts columns that Go has no type for to text, and leaves out those
-// that the type has no field for. again is whether it differs.
-func (r *run) readable(sql string, g reflect.Type) (out string, again bool) {
-	want := func(string) bool { return true }
-	if plainStruct(g) {
-		names := map[string]bool{}
-		for _, f := range structFields(g) {
-			names[strings.ToLower(f.name)] = true
-		}
-		want = func(name string) bool { return names[strings.ToLower(name)] }
+// onlyFields leaves out the columns that a struct has no field for.
+func onlyFields(sql string, names []string, g reflect.Type) string {
+	if !plainStruct(g) {
+		return sql
+	}
+	has := map[string]bool{}
+	for _, f := range structFields(g) {
+		has[strings.ToLower(f.name)] = true
 	}
 	var list []string
-	for _, c := range r.cols {
-		if !want(c.name) {
-			again = true
-			continue
+	for _, name := range names {
+		if q, err := quoteName(name); err == nil && has[strings.ToLower(name)] {
+			list = append(list, q)
 		}
+	}
+	// A field without a column is an error, which names all that there are.
+	if len(list) == 0 || len(list) == len(names) || len(list) < len(has) {
+		return sql
+	}
+	return "SELECT " + strings.Join(list, ", ") + " FROM (\n" + sql + "\n)"
+}
+
+// castToText casts columns that there is no type for to text. again is whether
+// the query differs.
+func (r *run) castToText(sql string, has func(*colType) bool) (out string, again bool) {
+	list := make([]string, len(r.cols))
+	for i, c := range r.cols {
 		q, err := quoteName(c.name)
 		if err != nil {
 			return sql, false
 		}
-		if !c.typ.readable() {
+		if !has(r.typ(i)) {
 			again = true
 			q = "CAST(" + q + " AS VARCHAR) AS " + q
 		}
-		list = append(list, q)
+		list[i] = q
 	}
-	if !again || len(list) == 0 {
+	if !again {
 		return sql, false
 	}
 	return "SELECT " + strings.Join(list, ", ") + " FROM (\n" + sql + "\n)", true
@@ -230,7 +240,7 @@ func (r *run) fields(g reflect.Type) ([]field, error) {
 	for i, c := range r.cols {
 		names[i] = c.name
 	}
-	typ := func(i int) *colType { return &r.cols[i].typ }
+	typ := r.typ
 	switch {
 	case plainStruct(g):
 		fs, err := fieldsOf(g, names, typ)
@@ -335,9 +345,5 @@ func (f *Frame) Schema(ctx context.Context) ([]Column, error) {
 	if _, err := r.compile(f.n); err != nil {
 		return nil, err
 	}
-	out := make([]Column, len(r.cols))
-	for i, c := range r.cols {
-		out[i] = Column{c.name, c.typ.name}
-	}
-	return out, nil
+	return r.columns(), nil
 }

@@ -28,6 +28,7 @@ type run struct {
 	csvs   []*CSV   // that have their bad lines collected
 
 	stmt mapping.PreparedStatement
+	text string // of stmt
 	res  mapping.Result
 	cols []resultCol
 	open bool // res is to be read
@@ -36,7 +37,33 @@ type run struct {
 // resultCol is a column of a result.
 type resultCol struct {
 	name string
-	typ  colType
+	typ  *colType // nil until typ asks for it
+}
+
+// typ is the type of a column. It is asked for one by one, as that takes the
+// engine a time that grows with the number of columns.
+func (r *run) typ(i int) *colType {
+	c := &r.cols[i]
+	if c.typ == nil {
+		lt := mapping.LogicalType{}
+		if r.open {
+			lt = mapping.ColumnLogicalType(&r.res, mapping.IdxT(i))
+		} else {
+			lt = mapping.PreparedStatementColumnLogicalType(r.stmt, mapping.IdxT(i))
+		}
+		t := newColType(lt)
+		c.typ = &t
+	}
+	return c.typ
+}
+
+// columns are all columns with their types.
+func (r *run) columns() []Column {
+	out := make([]Column, len(r.cols))
+	for i, c := range r.cols {
+		out[i] = Column{c.name, r.typ(i).name}
+	}
+	return out
 }
 
 // begin starts a run. end must be called.
@@ -114,7 +141,7 @@ func (r *run) finish() {
 		mapping.DestroyResult(&r.res)
 		r.open = false
 	}
-	r.cols = nil
+	r.cols, r.text = nil, ""
 	mapping.DestroyPrepare(&r.stmt)
 }
 
@@ -176,14 +203,17 @@ func firstLine(s string) string {
 
 // prepare checks a query.
 func (r *run) prepare(sql string) error {
+	if r.text == sql && !r.open {
+		return nil
+	}
 	r.finish()
 	if mapping.Prepare(r.conn, sql, &r.stmt) == mapping.StateError {
 		return &engineError{mapping.ErrorTypeInvalid, mapping.PrepareError(r.stmt)}
 	}
+	r.text = sql
 	n := mapping.PreparedStatementColumnCount(r.stmt)
 	for i := range n {
-		lt := mapping.PreparedStatementColumnLogicalType(r.stmt, i)
-		r.cols = append(r.cols, resultCol{mapping.PreparedStatementColumnName(r.stmt, i), newColType(lt)})
+		r.cols = append(r.cols, resultCol{name: mapping.PreparedStatementColumnName(r.stmt, i)})
 	}
 	return nil
 }
@@ -193,16 +223,34 @@ func (r *run) describe(sql string) ([]Column, error) {
 	if err := r.prepare(sql); err != nil {
 		return nil, err
 	}
-	out := make([]Column, len(r.cols))
+	return r.columns(), nil
+}
+
+// names returns the names of the columns of a query.
+func (r *run) names(sql string) ([]string, error) {
+	if err := r.prepare(sql); err != nil {
+		return nil, err
+	}
+	out := make([]string, len(r.cols))
 	for i, c := range r.cols {
-		out[i] = Column{c.name, c.typ.name}
+		out[i] = c.name
 	}
 	return out, nil
 }
 
-// compile turns a plan into SQL. What only the engine finds wrong is told at
-// the step where it is.
+// writer is for plans on this run's engine.
+func (r *run) writer() *writer {
+	return &writer{read: r.read, names: r.names, describe: r.describe, source: r.feed, uses: map[*node]int{}, shared: map[*node]rel{}}
+}
+
+// compile turns a plan into SQL and prepares it. What only the engine finds
+// wrong is told at the step where it is.
 func (r *run) compile(n *node) (string, error) {
+	return r.compileFor(n, nil)
+}
+
+// compileFor lets choose change the text, by the names of the columns.
+func (r *run) compileFor(n *node, choose func(sql string, names []string) string) (string, error) {
 	if err := r.functions(n); err != nil {
 		return "", err
 	}
@@ -212,9 +260,12 @@ func (r *run) compile(n *node) (string, error) {
 			r.csvs = append(r.csvs, s.csv)
 		}
 	})
-	sql, _, err := newWriter(r.describe, r.feed).sql(n)
+	sql, names, err := r.writer().sql(n)
 	if err != nil {
 		return "", r.explainAt(err)
+	}
+	if choose != nil {
+		sql = choose(sql, names)
 	}
 	if err := r.prepare(sql); err != nil {
 		return "", r.blame(n, err)
@@ -266,7 +317,7 @@ func (r *run) blame(root *node, err error) error {
 				return e
 			}
 		}
-		sql, _, e := newWriter(r.describe, r.feed).sql(n)
+		sql, _, e := r.writer().sql(n)
 		if e == nil {
 			e = r.prepare(sql)
 		}

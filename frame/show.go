@@ -112,8 +112,8 @@ func (f *Frame) table(ctx context.Context, most int) (*table, error) {
 	}
 	t := &table{}
 	var list []string
-	for _, c := range r.cols {
-		t.cols = append(t.cols, Column{c.name, c.typ.name})
+	for i, c := range r.cols {
+		t.cols = append(t.cols, Column{c.name, r.typ(i).name})
 		q, err := quoteName(c.name)
 		if err != nil {
 			return nil, fmt.Errorf("frame: %w", err)

@@ -4,15 +4,17 @@ package frame
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 )
 
-// ownSpillDir makes a directory for this process in parent. A lock on a file
-// in it says that it is in use, and the kernel takes the lock off when the
-// process ends, however that comes. Those without are removed.
-func ownSpillDir(parent string) (string, func(), error) {
+// newSpillDir chooses a directory for this process in parent, and removes those
+// of processes that are gone. A lock on a file in it says that it is in use,
+// and the kernel takes the lock off when the process ends, however that comes.
+func newSpillDir(parent string) (*spillDir, error) {
 	left, _ := filepath.Glob(filepath.Join(parent, "weft-frame-*"))
 	for _, dir := range left {
 		if f, err := lockDir(dir, os.O_RDWR); err == nil {
@@ -20,26 +22,33 @@ func ownSpillDir(parent string) (string, func(), error) {
 			_ = f.Close()
 		}
 	}
+	dir, err := os.MkdirTemp(parent, "weft-frame-")
+	if err != nil {
+		return nil, err
+	}
+	return &spillDir{path: dir}, os.Remove(dir)
+}
+
+// lock makes the directory, if it is not there, and takes it.
+func (d *spillDir) lock() error {
 	for {
-		dir, err := os.MkdirTemp(parent, "weft-frame-")
-		if err != nil {
-			return "", nil, err
+		if err := os.Mkdir(d.path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
 		}
-		f, err := lockDir(dir, os.O_RDWR|os.O_CREATE)
-		if errors.Is(err, syscall.EWOULDBLOCK) {
+		f, err := lockDir(d.path, os.O_RDWR|os.O_CREATE)
+		if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
+			runtime.Gosched()
 			continue // another process takes it for one that was left, and removes it
 		}
 		if err != nil {
-			return "", nil, errors.Join(err, os.RemoveAll(dir))
+			return errors.Join(err, os.Remove(d.path))
 		}
 		if _, err := os.Stat(f.Name()); err != nil {
 			_ = f.Close() // the same, but it was faster
 			continue
 		}
-		return dir, func() {
-			_ = os.RemoveAll(dir)
-			_ = f.Close()
-		}, nil
+		d.held = f
+		return nil
 	}
 }
 

@@ -10,11 +10,13 @@ import (
 	"strings"
 )
 
-// writer turns a plan into SQL. It is pure but for the two functions that it
-// is given.
+// writer turns a plan into SQL. It is pure but for the functions that it is
+// given.
 type writer struct {
-	// describe returns the columns of a query of sources, as only the engine
-	// can know them.
+	// read returns the names of the columns of a source, names and describe those
+	// of a query, as only the engine can know them.
+	read     func(s readStep, sql string) ([]string, error)
+	names    func(sql string) ([]string, error)
 	describe func(sql string) ([]Column, error)
 	// source returns the SQL for rows from Go.
 	source func(s goSource, ordered bool) (string, error)
@@ -66,11 +68,7 @@ func (r rel) sub(alias string) func(string) string {
 
 func (r rel) wrap() rel { return rel{from: r.sub("t"), names: r.names} }
 
-func (r rel) scope() scope { return scope{prefix: "t.", names: r.names} }
-
-func newWriter(describe func(string) ([]Column, error), source func(goSource, bool) (string, error)) *writer {
-	return &writer{describe: describe, source: source, uses: map[*node]int{}, shared: map[*node]rel{}}
-}
+func (r rel) scope() scope { return scope{"t.", r.names, &nameIndex{}} }
 
 // sql returns the query for a plan, and the names of its columns.
 func (w *writer) sql(n *node) (string, []string, error) {
@@ -119,7 +117,7 @@ func (w *writer) node(n *node, ordered bool) (rel, error) {
 	}
 	switch s := n.step.(type) {
 	case readStep:
-		return w.leaf(s.sql)
+		return w.leaf(s)
 	case goStep:
 		text, err := w.source(s.src, ordered)
 		if err != nil {
@@ -171,16 +169,13 @@ func keepsOrder(s step) bool {
 	return true
 }
 
-func (w *writer) leaf(sql func() (string, error)) (rel, error) {
-	text, err := sql()
+func (w *writer) leaf(s readStep) (rel, error) {
+	text, err := s.sql()
 	if err != nil {
 		return rel{}, err
 	}
 	r := rel{from: func(string) string { return text + " AS t" }}
-	cols, err := w.describe("SELECT * FROM " + text + " AS t")
-	for _, c := range cols {
-		r.names = append(r.names, c.Name)
-	}
+	r.names, err = w.read(s, r.text(""))
 	return r, err
 }
 
@@ -219,15 +214,10 @@ func (w *writer) sqlStep(n *node, s sqlStep) (rel, error) {
 		text += s.text + nl
 	}
 	text += ")"
-	cols, err := w.describe(w.withCTEs("SELECT * FROM " + text + " AS t"))
-	if err != nil {
-		return rel{}, err
-	}
 	r := rel{from: func(string) string { return text + " AS t" }}
-	for _, c := range cols {
-		r.names = append(r.names, c.Name)
-	}
-	return r, nil
+	var err error
+	r.names, err = w.names(w.withCTEs(r.text("")))
+	return r, err
 }
 
 func (w *writer) withCTEs(sql string) string {

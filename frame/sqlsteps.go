@@ -166,7 +166,7 @@ func group(r rel, s groupStep) (rel, error) {
 }
 
 func join(l, r rel, s joinStep) (rel, error) {
-	ls, rs := scope{"l.", l.names}, scope{"r.", r.names}
+	ls, rs := scope{"l.", l.names, &nameIndex{}}, scope{"r.", r.names, &nameIndex{}}
 	var on []string
 	keys := map[string]string{} // of the left frame, by that of the right one
 	for i, p := range s.pairs {
@@ -285,7 +285,7 @@ func set(in []rel, s setStep) (rel, error) {
 
 func unpivot(r rel, s unpivotStep) (rel, error) {
 	names := make([]string, 0, len(r.names))
-	list, err := nameList(scope{"", r.names}, s.names)
+	list, err := nameList(scope{"", r.names, &nameIndex{}}, s.names)
 	if err != nil {
 		return rel{}, err
 	}

@@ -21,7 +21,7 @@ func (r *run) textRows() ([][]*string, error) {
 		v := newVec(mapping.DataChunkGetVector(chunk, mapping.IdxT(c)))
 		for i := range n {
 			if !v.null(i) {
-				s := string((*text)(v.slice(&r.cols[c].typ, i).data).bytes())
+				s := string((*text)(v.slice(r.typ(c), i).data).bytes())
 				rows[i][c] = &s
 			}
 		}

@@ -169,7 +169,7 @@ func (f *Frame) write(ctx context.Context, verb, path string, a argList, hows in
 	var casts []string
 	for i, c := range r.cols {
 		names[i] = c.name
-		if q, err := quoteName(c.name); err == nil && (c.typ.id == mapping.TypeHugeInt || c.typ.id == mapping.TypeUHugeInt) {
+		if q, err := quoteName(c.name); err == nil && (r.typ(i).id == mapping.TypeHugeInt || r.typ(i).id == mapping.TypeUHugeInt) {
 			casts = append(casts, "CAST("+q+" AS DECIMAL(38,0)) AS "+q)
 		}
 	}
@@ -177,7 +177,7 @@ func (f *Frame) write(ctx context.Context, verb, path string, a argList, hows in
 		sql = "SELECT * REPLACE (" + strings.Join(casts, ", ") + ")\nFROM (\n" + sql + "\n)"
 	}
 	if len(partition) > 0 {
-		list, err := nameList(scope{"", names}, partition)
+		list, err := nameList(scope{"", names, nil}, partition)
 		if err != nil {
 			return fmt.Errorf("frame: %s: PartitionBy: %w", verb, err)
 		}
