@@ -49,6 +49,8 @@ var rules = []rule{
 		why: "a leaf: memory and files, nothing of weft; internal/memory tells what a cgroup leaves before the kernel kills for it"},
 	{dir: "frame", allow: []string{module + "/internal/budget", module + "/internal/cpus", module + "/internal/memory", module + "/internal/near", "github.com/duckdb/duckdb-go/v2/mapping", "github.com/duckdb/duckdb-go-bindings", "github.com/apache/arrow-go/v18/arrow", "github.com/apache/arrow-go/v18/arrow/array", "github.com/apache/arrow-go/v18/arrow/memory", "golang.org/x/term", "C"},
 		why: "frames know the budgets of the process and DuckDB, not the rest of Weft; database/sql and the C interface of Arrow stay out, as they do not stream"},
+	{dir: "array", allow: []string{module + "/graph", module + "/internal/memory", module + "/internal/vector"}, still: true,
+		why: "arrays are tasks of a graph: they start no goroutine of their own, and need no dependency"},
 	{dir: "internal/near", why: "a leaf: compares names"},
 	{dir: "internal/budget", why: "the account of CPU slots is shared by all packages and knows none"},
 	{dir: "internal/meter", why: "child processes charge it; it must not pull in the engine"},
