@@ -54,6 +54,17 @@ func measureTPCH(ctx context.Context, o sectionOptions) (string, error) {
 			return "", fmt.Errorf("make the tables with tpchgen-cli: %w: %s", err, lastLine(string(out)))
 		}
 	}
+	// pandas has neither decimals nor dates of its own: it gets numbers and times.
+	plain, err := os.MkdirTemp("", "weft-bench-tpch-plain-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(plain)
+	if o.wants("pandas") || o.wants("dask") {
+		if err := tpchPlain(ctx, dir, plain); err != nil {
+			return "", err
+		}
+	}
 	threads := runtime.GOMAXPROCS(0)
 	best := map[string]map[string]frameAnswer{}
 	note := func(side string, a frameAnswer) {
@@ -83,12 +94,16 @@ func measureTPCH(ctx context.Context, o sectionOptions) (string, error) {
 			case "duckdb CLI":
 				err = tpchCLI(ctx, py, dir, threads, queries, note)
 			default:
+				from := dir
+				if side.name == "pandas" || side.name == "dask" {
+					from = plain
+				}
 				err = py.script(ctx, "tpch.py", func(line []byte) error {
 					var a frameAnswer
 					err := json.Unmarshal(line, &a)
 					note(side.name, a)
 					return err
-				}, side.name, dir, strconv.Itoa(threads), strconv.Itoa(tpchMemory), text)
+				}, side.name, from, strconv.Itoa(threads), strconv.Itoa(tpchMemory), text)
 			}
 			if err != nil {
 				return "", fmt.Errorf("%s: %w", side.name, err)
@@ -101,7 +116,7 @@ func measureTPCH(ctx context.Context, o sectionOptions) (string, error) {
 func tpchTable(o sectionOptions, threads int, queries []tpchQuery, sides []string, best map[string]map[string]frameAnswer) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "The tables come from tpchgen-cli, as Parquet, %d MiB of memory and %d threads for each that takes them. Seconds, the best of %d rounds (pyspark, pandas and dask: one). "+
-		"The number of rows and the sum of the numbers of each answer are those of the published one; Weft's are compared column by column, texts by their hashes. DuckDB's command line prints what nobody checks.\n\n", tpchMemory>>20, threads, o.rounds)
+		"The number of rows and the sum of the numbers of each answer are those of the published one; Weft's are compared column by column, texts by their hashes. pandas and dask read copies with floats and times in place of decimals and dates. DuckDB's command line prints what nobody checks.\n\n", tpchMemory>>20, threads, o.rounds)
 	fmt.Fprintf(&b, "| question | %s |\n|---|%s\n", strings.Join(sides, " | "), strings.Repeat("---:|", len(sides)))
 	sum := map[string]float64{}
 	for _, q := range queries {
@@ -125,6 +140,29 @@ func tpchTable(o sectionOptions, threads int, queries []tpchQuery, sides []strin
 	}
 	b.WriteString("\n")
 	return b.String(), nil
+}
+
+// tpchPlain copies the tables with decimals as floats and dates as times.
+func tpchPlain(ctx context.Context, from, to string) error {
+	for _, name := range tpchTables {
+		f := frame.ReadParquet(filepath.Join(from, name+".parquet"))
+		cols, err := f.Schema(ctx)
+		if err != nil {
+			return err
+		}
+		for _, c := range cols {
+			switch {
+			case strings.HasPrefix(string(c.Type), "DECIMAL"):
+				f = f.Cast(frame.Float64, c.Name)
+			case c.Type == frame.Date:
+				f = f.Cast(frame.DateTime, c.Name)
+			}
+		}
+		if err := f.WriteParquet(ctx, filepath.Join(to, name+".parquet"), frame.ParquetOut{Compression: "snappy"}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func tpchWeft(ctx context.Context, dir string, threads int, queries []tpchQuery, note func(string, frameAnswer)) error {
@@ -175,6 +213,9 @@ func (q tpchQuery) check(rows [][]any) error {
 		return fmt.Errorf("%d rows, published are %d", len(rows), q.rows)
 	}
 	for i, c := range q.columns {
+		if c.skip {
+			continue
+		}
 		sum, hash := 0.0, uint64(0)
 		for _, r := range rows {
 			if len(r) != len(q.columns) {

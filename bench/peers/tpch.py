@@ -12,7 +12,6 @@ import os
 import sys
 import time
 
-DECIMALS = ["l_quantity", "l_extendedprice", "l_discount", "l_tax", "ps_supplycost", "c_acctbal", "s_acctbal", "o_totalprice"]
 TABLES = ["customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier"]
 
 
@@ -249,14 +248,7 @@ def frames(pd, directory, finish):
     """pandas, and dask, whose frames are much the same until finish."""
 
     def read(name, *columns):
-        # By way of Arrow, as objects of Python's decimal would take pandas minutes.
-        x = pd.read_parquet(f"{directory}/{name}.parquet", columns=list(columns), dtype_backend="pyarrow")
-        for k in x.columns:
-            if k.endswith("date"):
-                x[k] = x[k].astype("timestamp[s][pyarrow]").astype("datetime64[s]")
-            elif k in DECIMALS:
-                x[k] = x[k].astype("double[pyarrow]").astype("float64")
-        return x
+        return pd.read_parquet(f"{directory}/{name}.parquet", columns=list(columns))
 
     def price(x):
         return x.l_extendedprice * (1 - x.l_discount)
