@@ -32,7 +32,7 @@ func (r *run) attempts(w *worker, n *node, t uint32, in []uint32) error {
 		o = &nodeOptions{}
 	}
 	for k := 1; ; k++ {
-		err := attempt(w.slot, o.timeout, func(ctx context.Context) error { return n.do.run(ctx, r, t, in) })
+		err := attempt(w.ctx, o.timeout, func(ctx context.Context) error { return n.do.run(ctx, r, t, in) })
 		if err == nil || k >= o.attempts || r.ctx.Err() != nil || errors.Is(err, weft.ErrPermanent) {
 			if err != nil && k > 1 {
 				err = fmt.Errorf("after %d attempts: %w", k, err)

@@ -32,6 +32,8 @@ type cacheOption struct {
 type cached struct {
 	op
 	user any
+	// known tells whether the cache has what the function would return.
+	known func(r *run, in []uint32) (bool, error)
 }
 
 func (c cached) fn() any { return c.user }
@@ -78,22 +80,50 @@ type four[A, B, C, D any] struct {
 	D D
 }
 
-func cached0[R any](o *cacheOption, f func(context.Context) (R, error)) func(context.Context) (R, error) {
+func cached0[R any](o *cacheOption, f func(context.Context) (R, error), out uint32) op {
 	m := memo.Wrap(o.c, func(ctx context.Context, _ none) (R, error) { return f(ctx) }, o.binary(f)...)
-	return func(ctx context.Context) (R, error) { return m(ctx, none{}) }
+	call := func(ctx context.Context) (R, error) { return m(ctx, none{}) }
+	return cached{call0[R]{call, out}, f, func(*run, []uint32) (bool, error) { return m.Cached(none{}) }}
 }
 
-func cached2[A, B, R any](o *cacheOption, f func(context.Context, A, B) (R, error)) func(context.Context, A, B) (R, error) {
+func cached1[A, R any](o *cacheOption, f func(context.Context, A) (R, error), a, out uint32) op {
+	m := memo.Wrap(o.c, f, o.opts...)
+	return cached{&call1[A, R]{m, a, out}, f, func(r *run, in []uint32) (bool, error) { return m.Cached(get[A](r, a, in[0])) }}
+}
+
+func cached2[A, B, R any](o *cacheOption, f func(context.Context, A, B) (R, error), a, b, out uint32) op {
 	m := memo.Wrap(o.c, func(ctx context.Context, v two[A, B]) (R, error) { return f(ctx, v.A, v.B) }, o.binary(f)...)
-	return func(ctx context.Context, a A, b B) (R, error) { return m(ctx, two[A, B]{a, b}) }
+	call := func(ctx context.Context, a A, b B) (R, error) { return m(ctx, two[A, B]{a, b}) }
+	return cached{&call2[A, B, R]{call, a, b, out}, f, func(r *run, in []uint32) (bool, error) {
+		return m.Cached(two[A, B]{get[A](r, a, in[0]), get[B](r, b, in[1])})
+	}}
 }
 
-func cached3[A, B, C, R any](o *cacheOption, f func(context.Context, A, B, C) (R, error)) func(context.Context, A, B, C) (R, error) {
+func cached3[A, B, C, R any](o *cacheOption, f func(context.Context, A, B, C) (R, error), a, b, c, out uint32) op {
 	m := memo.Wrap(o.c, func(ctx context.Context, v three[A, B, C]) (R, error) { return f(ctx, v.A, v.B, v.C) }, o.binary(f)...)
-	return func(ctx context.Context, a A, b B, c C) (R, error) { return m(ctx, three[A, B, C]{a, b, c}) }
+	call := func(ctx context.Context, a A, b B, c C) (R, error) { return m(ctx, three[A, B, C]{a, b, c}) }
+	return cached{&call3[A, B, C, R]{call, a, b, c, out}, f, func(r *run, in []uint32) (bool, error) {
+		return m.Cached(three[A, B, C]{get[A](r, a, in[0]), get[B](r, b, in[1]), get[C](r, c, in[2])})
+	}}
 }
 
-func cached4[A, B, C, D, R any](o *cacheOption, f func(context.Context, A, B, C, D) (R, error)) func(context.Context, A, B, C, D) (R, error) {
+func cached4[A, B, C, D, R any](o *cacheOption, f func(context.Context, A, B, C, D) (R, error), a, b, c, d, out uint32) op {
 	m := memo.Wrap(o.c, func(ctx context.Context, v four[A, B, C, D]) (R, error) { return f(ctx, v.A, v.B, v.C, v.D) }, o.binary(f)...)
-	return func(ctx context.Context, a A, b B, c C, d D) (R, error) { return m(ctx, four[A, B, C, D]{a, b, c, d}) }
+	call := func(ctx context.Context, a A, b B, c C, d D) (R, error) { return m(ctx, four[A, B, C, D]{a, b, c, d}) }
+	return cached{&call4[A, B, C, D, R]{call, a, b, c, d, out}, f, func(r *run, in []uint32) (bool, error) {
+		return m.Cached(four[A, B, C, D]{get[A](r, a, in[0]), get[B](r, b, in[1]), get[C](r, c, in[2]), get[D](r, d, in[3])})
+	}}
+}
+
+func cachedN[A, R any](o *cacheOption, f func(context.Context, []A) (R, error), a, out uint32) op {
+	m := memo.Wrap(o.c, f, o.opts...)
+	return cached{&callN[A, R]{m, a, out}, f, func(r *run, in []uint32) (bool, error) { return m.Cached(getAll[A](r, a, in)) }}
+}
+
+// noteCached marks t if the cache has its result. It asks twice for the key, so
+// it is for runs that are recorded.
+func (r *run) noteCached(n *node, t uint32, in []uint32) {
+	if c, ok := n.do.(cached); ok {
+		r.log.cached[t], _ = c.known(r, in) // what is wrong with the cache, the call itself says
+	}
 }

@@ -1,10 +1,6 @@
 package graph
 
-import (
-	"context"
-
-	"github.com/weft-go/weft/memo"
-)
+import "context"
 
 // Const is a value that is there already. It is kept as long as g is, and not
 // copied: what it points to must not change while g is used.
@@ -63,7 +59,7 @@ func Call0[R any](g *Graph, f func(context.Context) (R, error), opts ...NodeOpti
 	c, o := columnOf[R](g), collect(g, opts)
 	var do op = call0[R]{f, c}
 	if k := g.cacheOf("Call0", o, f, false); k != nil {
-		do = cached{call0[R]{cached0(k, f), c}, f}
+		do = cached0(k, f, c)
 	}
 	return one[R](g, do, c, o)
 }
@@ -102,7 +98,7 @@ func Call3[A, B, C, R any](g *Graph, f func(context.Context, A, B, C) (R, error)
 	r, o := columnOf[R](g), collect(g, opts)
 	var do op = &call3[A, B, C, R]{f, columnOf[A](g), columnOf[B](g), columnOf[C](g), r}
 	if k := g.cacheOf("Call3", o, f, false); k != nil {
-		do = cached{&call3[A, B, C, R]{cached3(k, f), columnOf[A](g), columnOf[B](g), columnOf[C](g), r}, f}
+		do = cached3(k, f, columnOf[A](g), columnOf[B](g), columnOf[C](g), r)
 	}
 	return one[R](g, do, r, o, use(g, "Call3", a), use(g, "Call3", b), use(g, "Call3", c))
 }
@@ -117,7 +113,7 @@ func Call4[A, B, C, D, R any](g *Graph, f func(context.Context, A, B, C, D) (R, 
 	r, o := columnOf[R](g), collect(g, opts)
 	var do op = &call4[A, B, C, D, R]{f, columnOf[A](g), columnOf[B](g), columnOf[C](g), columnOf[D](g), r}
 	if k := g.cacheOf("Call4", o, f, false); k != nil {
-		do = cached{&call4[A, B, C, D, R]{cached4(k, f), columnOf[A](g), columnOf[B](g), columnOf[C](g), columnOf[D](g), r}, f}
+		do = cached4(k, f, columnOf[A](g), columnOf[B](g), columnOf[C](g), columnOf[D](g), r)
 	}
 	return one[R](g, do, r, o, use(g, "Call4", a), use(g, "Call4", b), use(g, "Call4", c), use(g, "Call4", d))
 }
@@ -137,37 +133,43 @@ func CallN[A, R any](g *Graph, f func(context.Context, []A) (R, error), vs []Val
 	}
 	var do op = &callN[A, R]{f, columnOf[A](g), c}
 	if k := g.cacheOf("CallN", o, f, true); k != nil {
-		do = cached{&callN[A, R]{memo.Wrap(k.c, f, k.opts...), columnOf[A](g), c}, f}
+		do = cachedN(k, f, columnOf[A](g), c)
 	}
 	return one[R](g, do, c, o, in...)
 }
 
 func newCall1[A, R any](g *Graph, call string, o *nodeOptions, f func(context.Context, A) (R, error), out uint32) op {
 	if k := g.cacheOf(call, o, f, true); k != nil {
-		return cached{&call1[A, R]{memo.Wrap(k.c, f, k.opts...), columnOf[A](g), out}, f}
+		return cached1(k, f, columnOf[A](g), out)
 	}
 	return &call1[A, R]{f, columnOf[A](g), out}
 }
 
 func newCall2[A, B, R any](g *Graph, call string, o *nodeOptions, f func(context.Context, A, B) (R, error), out uint32) op {
 	if k := g.cacheOf(call, o, f, false); k != nil {
-		return cached{&call2[A, B, R]{cached2(k, f), columnOf[A](g), columnOf[B](g), out}, f}
+		return cached2(k, f, columnOf[A](g), columnOf[B](g), out)
 	}
 	return &call2[A, B, R]{f, columnOf[A](g), columnOf[B](g), out}
 }
 
 // one adds a node of one task.
 func one[R any](g *Graph, do op, column uint32, o *nodeOptions, in ...uint32) Value[R] {
+	return Value[R]{g, g.single(KindCall, do, column, o, in...)}
+}
+
+// single is a task, a new one or a pure one that is there already. Called with
+// g.mu held.
+func (g *Graph) single(kind Kind, do op, column uint32, o *nodeOptions, in ...uint32) uint32 {
 	key, known, ok := g.pure(do, column, o, in)
 	if ok {
-		return Value[R]{g, known}
+		return known
 	}
-	t := g.add(KindCall, do, column, 1, o)
+	t := g.add(kind, do, column, 1, o)
 	g.link(in, len(in))
 	if key != "" {
 		g.dedup[key] = t
 	}
-	return Value[R]{g, t}
+	return t
 }
 
 // link gives the last node its inputs, stride for each task. Called with g.mu
@@ -186,6 +188,14 @@ func Map[A, R any](g *Graph, f func(context.Context, A) (R, error), vs []Value[A
 		g.fail("Map", "the function is nil; pass the one to call")
 	}
 	c := columnOf[R](g)
+	if o := collect(g, opts); o != nil && o.pure {
+		do := newCall1(g, "Map", o, f, c)
+		out := make([]Value[R], len(vs))
+		for i, v := range vs {
+			out[i] = Value[R]{g, g.single(KindMap, do, c, o, use(g, "Map", v))}
+		}
+		return out
+	}
 	// Inputs first: one that is adopted becomes a node of its own.
 	at := len(g.inputs)
 	g.inputs = grow(g.inputs, len(vs))
@@ -229,6 +239,17 @@ func Reduce[T any](g *Graph, f func(context.Context, T, T) (T, error), vs []Valu
 	}
 	o := collect(g, opts)
 	do := newCall2(g, "Reduce", o, f, c)
+	for o != nil && o.pure && len(level) > 1 {
+		up := level[:0] // behind what is read
+		for lo := 0; lo < len(level); lo += fanIn {
+			acc := level[lo]
+			for _, v := range level[lo+1 : min(lo+fanIn, len(level))] {
+				acc = g.single(KindReduce, do, c, o, acc, v)
+			}
+			up = append(up, acc)
+		}
+		level = up
+	}
 	for len(level) > 1 {
 		groups := (len(level) + fanIn - 1) / fanIn
 		t := g.add(KindReduce, do, c, len(level)-groups, o)

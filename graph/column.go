@@ -3,7 +3,7 @@ package graph
 import (
 	"reflect"
 
-	"github.com/weft-go/weft/graph/internal/sched"
+	"github.com/weft-go/weft/internal/sched"
 	"github.com/weft-go/weft/memo"
 )
 
@@ -88,6 +88,15 @@ func get[T any](r *run, column, in uint32) T {
 		return s.constants[in&^sched.Const]
 	}
 	return s.of[r.slot[in]]
+}
+
+// getAll reads inputs of one type.
+func getAll[T any](r *run, column uint32, in []uint32) []T {
+	vs := make([]T, len(in))
+	for i, d := range in {
+		vs[i] = get[T](r, column, d)
+	}
+	return vs
 }
 
 // put writes the result of t.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/weft-go/weft/graph/internal/sched"
+	"github.com/weft-go/weft/internal/sched"
 )
 
 // Compute runs what v needs and returns its result.

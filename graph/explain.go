@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weft-go/weft/graph/internal/sched"
 	"github.com/weft-go/weft/internal/cpus"
 	mem "github.com/weft-go/weft/internal/memory"
+	"github.com/weft-go/weft/internal/sched"
 )
 
 // Explanation is what a run of a graph would be like.

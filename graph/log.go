@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weft-go/weft/graph/internal/sched"
+	"github.com/weft-go/weft/internal/sched"
 )
 
 // log is what a run keeps for its Record: nothing unless somebody wants one.
@@ -72,7 +72,7 @@ func (r *run) report(err error) error {
 	r.log.sample(r)
 	r.mu.Unlock()
 	rec := r.planned.record()
-	rec.Ran, rec.Workers, rec.Begun, rec.Took, rec.Memory, rec.Budget = true, r.m.Workers, r.begun, time.Since(r.begun), r.log.samples, r.memory.limit
+	rec.Ran, rec.Workers, rec.Begun, rec.Took, rec.Memory, rec.Budget = true, max(r.base, r.made), r.begun, time.Since(r.begun), r.log.samples, r.memory.limit
 	rec.Notes = r.notes
 	if err != nil {
 		rec.Err = err.Error()

@@ -3,9 +3,9 @@ package graph
 import (
 	"fmt"
 
-	"github.com/weft-go/weft/graph/internal/sched"
 	"github.com/weft-go/weft/graph/internal/spill"
 	mem "github.com/weft-go/weft/internal/memory"
+	"github.com/weft-go/weft/internal/sched"
 	"github.com/weft-go/weft/internal/softlimit"
 )
 
@@ -95,8 +95,12 @@ func (m *memory) forget(t uint32) {
 func (r *run) spill(w *worker) {
 	m := &r.memory
 	if m.file == nil && m.noSpill == nil {
-		m.file, m.noSpill = spill.Create(r.cfg.spill)
+		create := r.cfg.disk
+		if create == nil {
+			create = spill.Create
+		}
 		m.refs, m.lost = map[uint32]spill.Ref{}, map[uint32]int{}
+		m.file, m.noSpill = create(r.cfg.spill)
 	}
 	for _, t := range w.spills {
 		n := &r.nodes[r.nodeOf[t]]

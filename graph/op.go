@@ -104,11 +104,7 @@ type callN[A, R any] struct {
 }
 
 func (o *callN[A, R]) run(ctx context.Context, r *run, t uint32, in []uint32) error {
-	as := make([]A, len(in))
-	for i, d := range in {
-		as[i] = get[A](r, o.a, d)
-	}
-	v, err := o.f(ctx, as)
+	v, err := o.f(ctx, getAll[A](r, o.a, in))
 	if err == nil {
 		put(r, o.out, t, v)
 	}

@@ -2,10 +2,12 @@ package graph
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"time"
 
 	"github.com/weft-go/weft"
+	"github.com/weft-go/weft/graph/internal/spill"
 )
 
 // NodeOption is an option of a task, or of all tasks of a [Map] or [Reduce].
@@ -131,8 +133,9 @@ func Priority(p int) NodeOption {
 
 // Pure says that the function's result depends on its inputs alone and that it
 // has no other effect. Two such tasks with the same function, declared at the
-// top level of a package, and the same inputs are one. Defaults to not being
-// pure: what is written twice runs twice.
+// top level of a package, and the same inputs are one, whether [Call] or its like
+// made them, [Map] or [Reduce]. Finding that out takes some 0.3 us a task. Defaults
+// to not being pure: what is written twice runs twice.
 func Pure() NodeOption { return nodeOption(func(o *nodeOptions) { o.pure = true }) }
 
 // RunOption is an option of [Compute] and its like.
@@ -148,11 +151,14 @@ type config struct {
 	keepGoing bool
 	memory    int64
 	spill     string
+	disk      func(dir string) (*spill.File, error) // spill.Create, but for tests
 	capacity  map[string]int64
 	exec      weft.Executor
+	required  weft.Wish
+	preferred weft.Wish
 	journal   string
 	after     []func(*Record) error // called with what happened, at the end
-	live      []func(*run)          // called before the first task
+	progress  io.Writer
 	err       error
 }
 
@@ -164,10 +170,10 @@ func (c *config) fail(format string, args ...any) {
 
 // Workers sets how many tasks run at once at most: 1 is the plain loop in the
 // caller's goroutine, in the order of the graph (the debugging mode), n > 1 is
-// n, -1 one for each CPU of the process, -2 all CPUs but one, and so on. Tasks
-// that mostly wait, for a network say, may ask for more workers than there are
-// CPUs. Defaults to 0: as many as pay, up to all CPUs of 1 or 2, all but one of
-// 3 to 8, all but two of more.
+// n, -1 one for each CPU of the process, -2 all CPUs but one, and so on. Defaults
+// to 0: as many as pay, up to all CPUs of 1 or 2, all but one of 3 to 8, all but
+// two of more; and where tasks turn out to wait rather than compute, for a network
+// say, as many as bring more, up to 128. With more at once more results are held.
 func Workers(n int) RunOption { return runOption(func(c *config) { c.workers = n }) }
 
 // KeepGoing computes all that does not depend on a task that has failed. The

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/weft-go/weft/graph/internal/order"
-	"github.com/weft-go/weft/graph/internal/sched"
+	"github.com/weft-go/weft/internal/order"
+	"github.com/weft-go/weft/internal/sched"
 )
 
 // planned is a graph, or the part of it that is asked for, made ready to be run:

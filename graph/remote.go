@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"github.com/weft-go/weft"
-	"github.com/weft-go/weft/graph/internal/sched"
 	"github.com/weft-go/weft/internal/cpus"
+	"github.com/weft-go/weft/internal/plan"
+	"github.com/weft-go/weft/internal/sched"
 )
 
 // On runs the tasks on e, in child processes say (package proc), instead of in
@@ -20,6 +21,10 @@ import (
 // return must be able to cross. Results come back to this process, so that the
 // loss of a worker costs the tasks that it ran: they are run again, up to two
 // times.
+//
+// When encoding turns out to take longer than the work, the rest runs in
+// goroutines, and the run's notes ([Record]) say so, unless [Require] asks for
+// weft.Isolation.
 //
 // Slices of numbers of a megabyte and more go through shared memory where e has
 // it, once for all tasks that use them. Constants with the same contents are one.
@@ -41,6 +46,56 @@ type remote struct {
 	funcs  []*weft.Func // by class
 	life   *weft.Lifetime
 	losses map[uint32]int // with run.mu
+
+	// With run.mu too: what was run there, and what handing it over took.
+	back           bool // the rest runs in this process
+	ran            int
+	wall, encoding time.Duration
+}
+
+const (
+	// A run turns back from its executor, as weft.Map does, when encoding has
+	// taken longer than the work, over enough tasks and time that first costs are
+	// a small part, and if the rest would take worthTurning more than it has to.
+	turnTasks    = 1000
+	turnAfter    = 20 * time.Millisecond
+	worthTurning = 20 * time.Millisecond
+	// preferFactor is how much longer encoding may take under
+	// Prefer(weft.Isolation).
+	preferFactor = 4
+)
+
+// Require says what the place where the tasks run must offer; where it does not,
+// the run is refused before anything has run. With weft.Isolation no task ever
+// runs in this process. Defaults to no requirement.
+func Require(w weft.Wish) RunOption {
+	return runOption(func(c *config) { c.required |= checkWish(c, "Require", w) })
+}
+
+// Prefer says what the place where the tasks run should offer; the run's notes
+// say where it does not. With weft.Isolation tasks stay on their executor until
+// encoding takes four times their work. Defaults to no wish.
+func Prefer(w weft.Wish) RunOption {
+	return runOption(func(c *config) { c.preferred |= checkWish(c, "Prefer", w) })
+}
+
+func checkWish(c *config, what string, w weft.Wish) weft.Wish {
+	if w <= 0 || w > weft.Isolation|weft.SharedMemory {
+		c.fail("%s(%d): there is no such wish; use weft.Isolation or weft.SharedMemory", what, int(w))
+		return 0
+	}
+	return w
+}
+
+// lacks is what of the wishes a place does not offer.
+func lacks(t weft.Traits, w weft.Wish) weft.Wish {
+	if t.Isolated {
+		w &^= weft.Isolation
+	}
+	if t.SharedMemory {
+		w &^= weft.SharedMemory
+	}
+	return w
 }
 
 // mostDeaths is how many workers a task may lose.
@@ -50,11 +105,23 @@ const mostDeaths = 2
 func (r *run) openRemote(l *sched.Limits) error {
 	e := r.cfg.exec
 	if e == nil {
+		if r.cfg.required != 0 {
+			return fmt.Errorf("Require(%v): goroutines of one process do not offer that; add graph.On(pool) with a pool from proc.Start", r.cfg.required)
+		}
 		return nil
+	}
+	if miss := lacks(e.Traits(), r.cfg.required); miss != 0 {
+		return fmt.Errorf("Require(%v): %s do not offer that", miss, e.Traits().Name)
+	}
+	if miss := lacks(e.Traits(), r.cfg.preferred); miss != 0 {
+		r.notes = append(r.notes, fmt.Sprintf("Prefer(%v): %s do not offer that", miss, e.Traits().Name))
 	}
 	m := &remote{exec: e, traits: e.Traits(), life: &weft.Lifetime{Steady: true}, losses: map[uint32]int{}}
 	for c := range r.keys {
 		n := &r.nodes[r.nodeOf[slices.Index(r.Class, uint32(c))]]
+		if n.opts != nil && n.opts.cache != nil {
+			return fmt.Errorf("On(%s): %s: Cache: a cache of this process can't be used there; leave out Cache, or wrap what the function calls with memo", m.traits.Name, n.name())
+		}
 		fn, err := weft.Registered(n.do.fn())
 		if err == nil {
 			err = e.Check(fn)
@@ -165,8 +232,14 @@ func (r *run) ship(w *worker, ts []uint32) error {
 		b.Timeout, tries = n.opts.timeout, max(1, n.opts.attempts)
 	}
 	w.began = time.Since(r.begun)
+	var cost weft.Cost
 	for k := 1; ; {
+		before := b.Ran
+		b.Cost = weft.Cost{}
 		err := m.exec.Run(w.slot, b)
+		r.weigh(b.Ran-before, b.Cost)
+		cost.Wall += b.Cost.Wall
+		b.Cost = cost
 		at := b.Ran - 1
 		if err != nil || b.Ran == 0 {
 			if err == nil {
@@ -193,6 +266,33 @@ func (r *run) ship(w *worker, ts []uint32) error {
 		}
 		k = 1 // it ended early
 	}
+}
+
+// weigh adds up what tasks took there, and what handing them over did, and
+// turns back if that is more.
+func (r *run) weigh(ran int, c weft.Cost) {
+	m := r.exec
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m.ran += ran
+	m.wall += c.Wall
+	m.encoding += c.Encoding
+	factor := time.Duration(1)
+	if r.cfg.preferred&weft.Isolation != 0 {
+		factor = preferFactor
+	}
+	if m.back || r.cfg.required&weft.Isolation != 0 || m.ran < turnTasks || time.Since(r.begun) < turnAfter || m.encoding <= factor*m.wall {
+		return
+	}
+	each := float64(m.encoding) / float64(m.ran)
+	if left := r.m.Len() - r.m.Ended(); each*float64(left)/float64(max(1, m.traits.Workers)) < float64(worthTurning) {
+		return
+	}
+	m.back = true
+	r.notes = append(r.notes, fmt.Sprintf("encoding a task takes %s and its work %s: after %s, the rest ran in goroutines (graph.Require(weft.Isolation) keeps it in %s)",
+		plan.Nanos(each), plan.Nanos(float64(m.wall)/float64(m.ran)), counted(m.ran, "task"), m.traits.Name))
+	r.base = cpus.Workers(r.cfg.workers, r.cpus)
+	r.m.SetWorkers(r.base)
 }
 
 // lost looks into the user's error, which may panic.

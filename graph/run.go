@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/weft-go/weft"
-	"github.com/weft-go/weft/graph/internal/sched"
 	"github.com/weft-go/weft/internal/budget"
 	"github.com/weft-go/weft/internal/cpus"
+	"github.com/weft-go/weft/internal/sched"
 )
 
 const (
@@ -47,7 +46,12 @@ type run struct {
 	ctx      context.Context // of the tasks; here because workers start late
 	cancel   context.CancelCauseFunc
 	names    []int // of workers that are free
+	made     int   // names so far
 	live     int
+	slots    int      // CPU slots that the run holds
+	base     int      // workers for tasks that compute
+	waiting  *waiting // nil while tasks compute
+	looks    looks
 	wants    budget.Waiter
 	poke     chan struct{}
 	done     chan struct{}
@@ -64,20 +68,6 @@ type failure struct {
 	task uint32
 	err  error
 	echo bool // only says that the run was stopped
-}
-
-// worker is a goroutine that runs tasks.
-type worker struct {
-	name   int
-	slot   *budget.Slot
-	batch  []uint32
-	load   []uint32
-	ran    int           // tasks of the batch that have ended
-	nanos  []int64       // what they took
-	bytes  []int64       // how large their results are
-	err    error         // of the last of them
-	began  time.Duration // when the one that runs began
-	spills []uint32
 }
 
 // compute runs what is asked for. The results stay in the stores.
@@ -169,16 +159,10 @@ func (r *run) open(ctx context.Context, call string) error {
 	}
 	r.m = sched.New(r.Plan, l)
 	r.openLog()
-	r.names = make([]int, l.Workers)
-	for i := range r.names {
-		r.names[i] = l.Workers - 1 - i
-	}
+	r.base = l.Workers
 	r.poke = make(chan struct{}, 1)
 	r.wants = budget.Waiter{Depth: budget.Depth(ctx), Wake: r.poke}
 	r.done = make(chan struct{})
-	for _, f := range r.cfg.live {
-		f(r)
-	}
 	return nil
 }
 
@@ -217,6 +201,7 @@ func (r *run) drive(ctx context.Context) {
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.ctx, r.cancel = inner, cancel
+	defer r.showProgress()()
 	r.borrowed = budget.Borrow(ctx)
 	switch {
 	case r.exec != nil && r.borrowed != nil: // the executor takes what it uses
@@ -225,6 +210,9 @@ func (r *run) drive(ctx context.Context) {
 	case r.exec == nil && r.borrowed == nil:
 		budget.Shared.Force()
 	}
+	if r.exec == nil {
+		r.slots = 1
+	}
 	unwatch := context.AfterFunc(ctx, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -232,7 +220,7 @@ func (r *run) drive(ctx context.Context) {
 	})
 	defer unwatch()
 	if r.cfg.workers == 1 && r.exec == nil {
-		w := r.newWorker()
+		w := r.newWorker(true)
 		r.live = 1
 		ended := false
 		defer func() { // also when a task leaves by runtime.Goexit
@@ -252,8 +240,13 @@ func (r *run) drive(ctx context.Context) {
 		return
 	}
 	r.mu.Lock()
-	r.launch()
+	r.launch(!r.away())
 	r.mu.Unlock()
+	look := time.NewTimer(firstLook)
+	defer look.Stop()
+	if r.fixed || r.exec != nil {
+		look.Stop()
+	}
 	for {
 		select {
 		case <-r.done:
@@ -263,118 +256,10 @@ func (r *run) drive(ctx context.Context) {
 			r.mu.Lock()
 			r.grow()
 			r.mu.Unlock()
+		case <-look.C:
+			look.Reset(r.look())
 		}
 	}
-}
-
-// giveBack returns the first worker's CPU slot.
-func (r *run) giveBack() {
-	budget.Shared.Enough(&r.wants)
-	switch {
-	case r.borrowed != nil && r.exec != nil:
-		budget.Shared.Force()
-		r.borrowed.Return(time.Since(r.begun))
-	case r.borrowed != nil:
-		r.borrowed.Return(0)
-	case r.exec == nil:
-		budget.Shared.Release(1)
-	}
-}
-
-// newWorker takes one of the free names. Called with r.mu held, or before there
-// are others.
-func (r *run) newWorker() *worker {
-	name := r.names[len(r.names)-1]
-	r.names = r.names[:len(r.names)-1]
-	return &worker{name: name, slot: budget.NewSlot(r.ctx, r.exec == nil, r.wants.Depth)}
-}
-
-// launch starts a worker. Called with r.mu held.
-func (r *run) launch() {
-	r.live++
-	go r.work(r.newWorker())
-}
-
-// grow starts workers as long as there is work that is worth another one, and
-// a CPU slot for it. Called with r.mu held.
-func (r *run) grow() {
-	for r.live > 0 && len(r.names) > 0 {
-		nanos, ok := r.m.Startable()
-		if !ok || nanos > 0 && nanos < worthJoining {
-			break
-		}
-		if r.exec != nil {
-			// The executor takes the slots.
-		} else if r.fixed {
-			budget.Shared.Force()
-		} else if budget.Shared.Outranked(r.wants.Depth) || !budget.Shared.TryAcquire(r.cpus.Effective) {
-			budget.Shared.Want(&r.wants)
-			return
-		}
-		r.launch()
-	}
-	if r.wants.Listed() {
-		budget.Shared.Enough(&r.wants)
-	}
-}
-
-// work is the life of a worker.
-func (r *run) work(w *worker) {
-	left := false
-	defer func() {
-		if !left { // a task ended this goroutine with runtime.Goexit
-			r.goexit(w)
-			go r.work(w)
-		}
-	}()
-	r.loop(w)
-	left = true
-}
-
-// loop runs tasks until there are none for w.
-func (r *run) loop(w *worker) {
-	for {
-		switch {
-		case w.err != nil: // as a task has ended the goroutine before this one
-		case r.exec != nil:
-			r.shipBatch(w)
-		default:
-			r.runBatch(w)
-		}
-		r.mu.Lock()
-		r.settle(w)
-		for {
-			r.m.Take(w.name)
-			if !r.obey(w) {
-				break
-			}
-		}
-		if len(w.batch) == 0 {
-			r.leave(w)
-			r.mu.Unlock()
-			return
-		}
-		r.grow()
-		r.mu.Unlock()
-	}
-}
-
-// leave ends a worker. The last one ends the run. Called with r.mu held.
-func (r *run) leave(w *worker) {
-	r.m.Idle(w.name)
-	r.grow()
-	r.names = append(r.names, w.name)
-	r.live--
-	if r.live > 0 {
-		if r.exec == nil {
-			budget.Shared.Release(1)
-		}
-		return
-	}
-	if !r.m.Over() && !r.m.Stopped() {
-		r.err = r.stalled()
-	}
-	close(r.done)
 }
 
 // runBatch runs w's batch until one fails: those after it may need it.
@@ -393,11 +278,14 @@ func (r *run) runBatch(w *worker) {
 		t := w.batch[w.ran]
 		n := &r.nodes[r.nodeOf[t]]
 		in := r.In[r.InOff[t]:r.InOff[t+1]]
+		if r.log != nil {
+			r.noteCached(n, t, in)
+		}
 		var err error
 		if n.opts.careful() || r.journal != nil {
 			err = r.attempts(w, n, t, in)
 		} else {
-			err = n.do.run(w.slot, r, t, in)
+			err = n.do.run(w.ctx, r, t, in)
 		}
 		r.ended(w, t, n, err)
 		if err != nil {
@@ -446,6 +334,10 @@ func (r *run) settle(w *worker) {
 	for i, t := range w.batch[:w.ran] {
 		if i < w.ran-1 || w.err == nil {
 			r.m.Finished(w.name, t, w.nanos[i], w.bytes[i])
+			if r.waiting != nil {
+				r.waiting.tasks++
+				r.waiting.nanos += w.nanos[i]
+			}
 		}
 	}
 	for _, t := range w.batch[w.ran:] {
@@ -533,84 +425,6 @@ func (r *run) halt(cause error) {
 	}
 	r.stopping.Store(true)
 	r.m.Stop()
-}
-
-func (r *run) taskError(t uint32, err error) *TaskError {
-	return &TaskError{Task: r.nameOf(t), ID: int(r.task[t]), Inputs: r.inputNames(t), Path: r.path(t), Err: err}
-}
-
-// outcome joins what happened into the error of the call.
-func (r *run) outcome(ctx context.Context, call string) error {
-	slices.SortStableFunc(r.failures, func(a, b failure) int { return int(a.task) - int(b.task) })
-	var all taskErrors
-	for _, f := range r.failures {
-		if !f.echo {
-			all.errs = append(all.errs, r.taskError(f.task, f.err))
-			if !r.cfg.keepGoing {
-				break
-			}
-		}
-	}
-	if r.cfg.keepGoing && len(all.errs) > 0 {
-		for t := range uint32(r.m.Len()) {
-			if r.m.State(t) == sched.Skipped {
-				all.skipped++
-			}
-		}
-	}
-	errs := []error{r.err}
-	if ctx.Err() != nil && r.m.Done() < r.m.Len() {
-		errs = append(errs, fmt.Errorf("graph: %s: stopped after %d of %d tasks: %w", call, r.m.Done(), r.m.Len(), stopReason(ctx)))
-	}
-	switch {
-	case len(all.errs) == 0:
-	case r.cfg.keepGoing:
-		errs = append(errs, &all)
-	default:
-		errs = append(errs, all.errs[0])
-	}
-	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
-	switch {
-	case len(errs) == 1:
-		return errs[0]
-	case len(errs) == 0 && r.m.Done() < r.m.Len():
-		return fmt.Errorf("graph: %s: stopped after %d of %d tasks", call, r.m.Done(), r.m.Len())
-	}
-	return errors.Join(errs...)
-}
-
-func stopReason(ctx context.Context) error {
-	err := ctx.Err()
-	if cause := context.Cause(ctx); cause != err { //nolint:errorlint // the very same value
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
-}
-
-// stalled is the error of a run in which nothing runs and nothing can start:
-// it says what waits for what.
-func (r *run) stalled() error {
-	ws, more := r.m.Stalled(20)
-	var b strings.Builder
-	fmt.Fprintf(&b, "graph: nothing runs and nothing can start, with %d of %d tasks ended; what waits for what:", r.m.Ended(), r.m.Len())
-	for _, w := range ws {
-		fmt.Fprintf(&b, "\n  %s (task %d), %s", r.nameOf(w.Task), r.task[w.Task], w.State)
-		switch {
-		case len(w.For) > 0:
-			b.WriteString(", for ")
-			var names []string
-			for _, d := range w.For {
-				names = append(names, fmt.Sprintf("%s (task %d)", r.nameOf(d), r.task[d]))
-			}
-			list(&b, names, ", ")
-		case w.Why != "":
-			b.WriteString(": " + w.Why)
-		}
-	}
-	if more > 0 {
-		fmt.Fprintf(&b, "\n  ... and %d more", more)
-	}
-	return errors.New(b.String())
 }
 
 // remember keeps what tasks took, for later runs of the graph.

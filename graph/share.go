@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"github.com/weft-go/weft/graph/internal/sched"
 	mem "github.com/weft-go/weft/internal/memory"
+	"github.com/weft-go/weft/internal/sched"
 	"github.com/weft-go/weft/internal/wire"
 )
 

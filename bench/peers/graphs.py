@@ -4,7 +4,8 @@
 
 SHAPE is wide, deep, diamond or layered, as bench/graph.go builds them. PEER is
 "dask sync", "dask threads", "distributed", "joblib" or "ray"; joblib has no
-graphs, so it runs wide ones only. The clock starts when the pool or cluster is
+graphs, so it is called once for each layer of tasks that don't need each other,
+as its users do. The clock starts when the pool or cluster is
 up and has done a task.
 """
 
@@ -78,11 +79,27 @@ def joblib_loky():
     pool = joblib.Parallel(n_jobs=2)
     pool.__enter__()
     pool([joblib.delayed(inc)(0)])
+    delayed_inc, delayed_add = joblib.delayed(inc), joblib.delayed(add)
 
     def run(shape, n):
-        if shape != "wide":
-            raise SystemExit("graphs.py: joblib runs wide graphs only")
-        pool([joblib.delayed(inc)(0) for _ in range(n)])
+        if shape == "wide":
+            pool([delayed_inc(0) for _ in range(n)])
+        elif shape == "deep":
+            v = 0
+            for _ in range(n):
+                (v,) = pool([delayed_inc(v)])
+        elif shape == "diamond":
+            v = 0
+            for _ in range(n // 3):
+                a, b = pool([delayed_inc(v), delayed_inc(v)])
+                (v,) = pool([delayed_add(a, b)])
+        elif shape == "layered":
+            rng = random.Random(1)
+            layer = [0] * 100
+            for _ in range(n // 100):
+                layer = pool([delayed_add(rng.choice(layer), rng.choice(layer)) for _ in range(100)])
+        else:
+            raise SystemExit(f"graphs.py: no shape is called {shape!r}")
 
     return run
 

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -31,9 +32,16 @@ const bulkFrom = 16 << 10
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// Disk is what a File writes to, an *os.File. Tests have others.
+type Disk interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+}
+
 // File is a place on disk for results. Its methods are safe for concurrent use.
 type File struct {
-	f    *os.File
+	f    Disk
 	dir  string
 	name string // "" if it has none any more
 
@@ -60,6 +68,9 @@ func (r Ref) Size() (n int64) {
 	}
 	return n
 }
+
+// On is a File on d.
+func On(d Disk) *File { return &File{f: d} }
 
 // Create makes a file in a new directory in dir.
 func Create(dir string) (*File, error) {

@@ -110,7 +110,7 @@ func TestDamageIsSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.f.Truncate(s.end - 1); err != nil {
+	if err := s.f.(*os.File).Truncate(s.end - 1); err != nil {
 		t.Fatal(err)
 	}
 	var got part

@@ -30,8 +30,14 @@ func (d *dirHandle) Create(name string) (File, error) {
 	return file(d.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode))
 }
 
+// Sync does nothing: directories can't be synced here.
+func (d *dirHandle) Sync() error { return nil }
+
 // canMove tells whether Move works on this system.
 const canMove = false
+
+// canPutAt tells whether a small entry may be written at its place.
+const canPutAt = false
 
 // Move would rename a file into another directory.
 func (d *dirHandle) Move(string, *dirHandle, string) error { return errors.ErrUnsupported }

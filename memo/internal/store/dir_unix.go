@@ -86,8 +86,22 @@ func (d *dirHandle) Chtimes(name string, t time.Time) error {
 	})
 }
 
+// Sync has the names in the directory reach the disk. Some file systems can't
+// do that, and need not.
+func (d *dirHandle) Sync() error {
+	err := again(func() error { return unix.Fsync(int(d.f.Fd())) })
+	if err == nil || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		return nil
+	}
+	return &fs.PathError{Op: "sync", Path: d.f.Name(), Err: err}
+}
+
 // canMove tells whether Move works on this system.
 const canMove = true
+
+// canPutAt tells whether a small entry may be written at its place: a file can
+// be read while another has it open, and a page is seen as a whole.
+const canPutAt = true
 
 // Move renames a file into another directory.
 func (d *dirHandle) Move(from string, to *dirHandle, name string) error {

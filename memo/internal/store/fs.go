@@ -24,6 +24,9 @@ type FS interface {
 	Stat(name string) (fs.FileInfo, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
 	Chtimes(name string, t time.Time) error
+	// SyncDir has the names in a directory reach the disk, where the system
+	// can do that.
+	SyncDir(name string) error
 	Close() error
 }
 
@@ -153,6 +156,13 @@ func (r *rooted) Chtimes(name string, t time.Time) error {
 		return d.Chtimes(name, t)
 	}
 	return r.root.Chtimes(name, t, t)
+}
+
+func (r *rooted) SyncDir(name string) error {
+	if d, _ := r.within(name + "/x"); d != nil {
+		return d.Sync()
+	}
+	return fs.ErrNotExist
 }
 
 func (r *rooted) ReadDir(name string) ([]fs.DirEntry, error) { return fs.ReadDir(r.root.FS(), name) }

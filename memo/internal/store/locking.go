@@ -91,8 +91,8 @@ func (s *Store) Lock(ctx context.Context, k key.Key) (unlock func(), waited bool
 		return unlock, false, err
 	}
 	unlock, err = s.wait(ctx, off, func() bool {
-		_, err := s.fs.Stat(entryName(k))
-		return err == nil
+		info, err := s.fs.Stat(entryName(k))
+		return err == nil && info.Size() > 0
 	})
 	return unlock, true, err
 }

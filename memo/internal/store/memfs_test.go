@@ -4,10 +4,12 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -25,17 +27,30 @@ type memFS struct {
 	err    error
 	// trace names the changes, for messages.
 	trace []string
+	// disk are the names that have reached the disk for sure.
+	disk map[string]*memFile
 }
 
 type memFile struct {
-	data []byte
-	time time.Time
+	data   []byte
+	time   time.Time
+	synced int // how much of data has reached the disk for sure
 }
+
+// loss is what a power cut does to what was not synced.
+type loss int
+
+const (
+	nothing loss = iota
+	content      // files are empty from where they were not synced
+	zeros        // there are zeros instead
+	names        // and files have their old names, or none
+)
 
 var errPower = errors.New("the power is gone")
 
 func newMemFS() *memFS {
-	return &memFS{files: map[string]*memFile{}, dirs: map[string]bool{".": true}, failAt: -1, err: errPower}
+	return &memFS{files: map[string]*memFile{}, disk: map[string]*memFile{}, dirs: map[string]bool{".": true}, failAt: -1, err: errPower}
 }
 
 // change counts an operation that changes something, and fails when its turn
@@ -49,19 +64,39 @@ func (m *memFS) change(what string) (last bool, err error) {
 	return false, nil
 }
 
-// afterwards is the file system as it is after the cut: all is written that
-// was done before, and it works again.
-func (m *memFS) afterwards() *memFS {
+// afterwards is the file system as it is after the cut, when it works again.
+func (m *memFS) afterwards(lost loss) *memFS {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := newMemFS()
-	for n, f := range m.files {
-		out.files[n] = &memFile{slices.Clone(f.data), f.time}
+	files := m.files
+	if lost == names {
+		files = m.disk
+	}
+	for n, f := range files {
+		data := slices.Clone(f.data)
+		switch lost {
+		case content, names:
+			data = data[:f.synced]
+		case zeros:
+			clear(data[f.synced:])
+		}
+		out.files[n] = &memFile{data: data, time: f.time}
 	}
 	for d := range m.dirs {
 		out.dirs[d] = true
 	}
 	return out
+}
+
+// settle has everything reach the disk.
+func (m *memFS) settle() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range m.files {
+		f.synced = len(f.data)
+	}
+	m.disk = maps.Clone(m.files)
 }
 
 func notExist(op, name string) error { return &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist} }
@@ -147,7 +182,7 @@ func (m *memFS) Remove(name string) error {
 	if m.files[name] == nil {
 		return notExist("remove", name)
 	}
-	if _, err := m.change("remove " + name); err != nil {
+	if _, err := m.change("remove " + name); err != nil && err != syscall.ENOSPC { // which takes no room
 		return err
 	}
 	delete(m.files, name)
@@ -196,6 +231,24 @@ func (m *memFS) Chtimes(name string, t time.Time) error {
 		return err
 	}
 	f.time = t
+	return nil
+}
+
+func (m *memFS) SyncDir(name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.dirs[name] {
+		return notExist("sync", name)
+	}
+	if _, err := m.change("sync " + name); err != nil {
+		return err
+	}
+	maps.DeleteFunc(m.disk, func(n string, _ *memFile) bool { return path.Dir(n) == name })
+	for n, f := range m.files {
+		if path.Dir(n) == name {
+			m.disk[n] = f
+		}
+	}
 	return nil
 }
 
@@ -275,6 +328,9 @@ func (h *memHandle) Sync() error {
 	h.m.mu.Lock()
 	defer h.m.mu.Unlock()
 	_, err := h.m.change("sync " + h.name)
+	if err == nil {
+		h.f.synced = len(h.f.data)
+	}
 	return err
 }
 

@@ -40,6 +40,9 @@ type Verified struct {
 // keepRecords is how long small records beside the entries stay unused.
 const keepRecords = 90 * 24 * time.Hour
 
+// unfinished is how old an empty file may be that someone is about to write.
+const unfinished = time.Minute
+
 // Verify reads every entry whole, checks it, removes what is damaged and
 // writes the journal anew. It reads the whole store.
 func (s *Store) Verify(ctx context.Context) (v Verified, err error) {
@@ -57,7 +60,10 @@ func (s *Store) Verify(ctx context.Context) (v Verified, err error) {
 	err = s.walk(ctx, func(w walked) error {
 		err := s.read(entryName(w.key), &w.key, readAll, func(*Entry) error { return nil })
 		if errors.Is(err, ErrMissing) {
-			return nil
+			if since := s.c.Now().Sub(w.used); w.size > 0 || since > -unfinished && since < unfinished {
+				return nil
+			}
+			err = &DamageError{entryName(w.key), errShort.Error()}
 		}
 		if d, ok := errors.AsType[*DamageError](err); ok {
 			v.Damaged = append(v.Damaged, d)

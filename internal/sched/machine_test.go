@@ -6,8 +6,9 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
-	"github.com/weft-go/weft/graph/internal/order"
+	"github.com/weft-go/weft/internal/order"
 )
 
 // drawn makes a plan from inputs a task, each lower than the task, in the order
@@ -100,7 +101,16 @@ type sim struct {
 	runs  []int
 	steps int
 	peak  int64
-	bytes func(t uint32) int64
+	// silent workers have ended a task, and the event was dropped; late are
+	// those events.
+	silent []bool
+	late   []late
+	bytes  func(t uint32) int64
+}
+
+type late struct {
+	w int
+	t uint32
 }
 
 func newSim(t *testing.T, seed uint64, p Plan, l Limits) *sim {
@@ -108,7 +118,7 @@ func newSim(t *testing.T, seed uint64, p Plan, l Limits) *sim {
 	return &sim{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), m: New(p, l),
 		batch: make([][]uint32, l.Workers), spill: make([][]uint32, l.Workers), load: make([][]uint32, l.Workers),
-		disk: map[uint32]bool{}, mem: map[uint32]bool{}, runs: make([]int, n),
+		silent: make([]bool, l.Workers), disk: map[uint32]bool{}, mem: map[uint32]bool{}, runs: make([]int, n),
 		bytes: func(t uint32) int64 { return 8 },
 	}
 }
@@ -154,6 +164,16 @@ func (s *sim) step(w int, f faults) bool {
 	s.steps++
 	defer s.check()
 	switch {
+	case s.silent[w]:
+		if s.rng.IntN(20) > 0 {
+			return true // nobody has noticed yet
+		}
+		for range 1 + s.rng.IntN(2) {
+			s.m.LoseWorker(w)
+		}
+		s.silent[w], s.batch[w] = false, nil
+		s.obey()
+		s.m.Out.Reset()
 	case len(s.spill[w]) > 0:
 		t := s.spill[w][0]
 		s.spill[w] = s.spill[w][1:]
@@ -210,7 +230,11 @@ func (s *sim) step(w int, f faults) bool {
 			s.obey()
 			s.m.Out.Reset()
 			return true
-		case x < f.die+f.again:
+		case x < f.die+f.drop:
+			s.silent[w] = true
+			s.late = append(s.late, late{w, t})
+			return true
+		case x < f.die+f.drop+f.again:
 			s.m.Again(w, t)
 			for _, b := range s.batch[w][1:] {
 				s.m.Again(w, b)
@@ -218,7 +242,7 @@ func (s *sim) step(w int, f faults) bool {
 			s.batch[w] = nil
 			s.m.Idle(w)
 			return true
-		case x < f.die+f.again+f.fail:
+		case x < f.die+f.drop+f.again+f.fail:
 			for _, b := range slices.Backward(s.batch[w][1:]) {
 				s.m.Again(w, b)
 			}
@@ -244,7 +268,7 @@ func (s *sim) step(w int, f faults) bool {
 	return true
 }
 
-type faults struct{ die, again, fail, lose, twice, diskFull float64 }
+type faults struct{ die, drop, again, fail, lose, twice, diskFull float64 }
 
 // run steps until all is over. Workers are chosen at random, so each step may
 // take any time.
@@ -254,6 +278,9 @@ func (s *sim) run(f faults) {
 		w := s.rng.IntN(len(s.batch))
 		if f.lose > 0 && s.rng.Float64() < f.lose {
 			s.loseAny()
+		}
+		if len(s.late) > 0 && s.rng.IntN(50) == 0 {
+			s.arrive()
 		}
 		if s.step(w, f) {
 			idle = 0
@@ -265,6 +292,19 @@ func (s *sim) run(f faults) {
 			s.fatal("stalled: %d of %d ended, %d run: %+v", s.m.Ended(), s.m.Len(), s.m.Running(), ws)
 		}
 		s.peak = max(s.peak, s.m.Resident())
+	}
+}
+
+// arrive has an event come that was taken for lost: nobody waits for it any more.
+func (s *sim) arrive() {
+	i := s.rng.IntN(len(s.late))
+	l := s.late[i]
+	if s.silent[l.w] || s.m.State(l.t) == Running && s.m.Owner(l.t) == l.w {
+		return // it is still waited for, or anew
+	}
+	s.late = slices.Delete(s.late, i, i+1)
+	if s.m.Finished(l.w, l.t, 50, s.bytes(l.t)) || s.m.Fail(l.w, l.t) || s.m.Again(l.w, l.t) {
+		s.fatal("task %d of worker %d, long lost, was taken up", l.t, l.w)
 	}
 }
 
@@ -368,6 +408,8 @@ func TestSimulated(t *testing.T) {
 	if os.Getenv("WEFT_SOAK") != "" {
 		seeds = 20000
 	}
+	steps, dropped := 0, 0
+	begun := time.Now()
 	for seed := range uint64(seeds) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		in, asked := randomGraph(rng, 1+rng.IntN(150))
@@ -376,7 +418,7 @@ func TestSimulated(t *testing.T) {
 		p := drawn(in, asked, func(uint32) uint32 { return uint32(rng.IntN(len(classes))) }, classes)
 		var f faults
 		if seed%2 == 1 {
-			f = faults{die: 0.01, again: 0.02, lose: 0.01, twice: 0.1, diskFull: 0.1}
+			f = faults{die: 0.01, drop: 0.01, again: 0.02, lose: 0.01, twice: 0.1, diskFull: 0.1}
 		}
 		if seed%5 == 0 {
 			f.fail = 0.02
@@ -387,6 +429,7 @@ func TestSimulated(t *testing.T) {
 		s := newSim(t, seed, p, l)
 		s.bytes = func(t uint32) int64 { return int64(1+t%7) * 20 << 10 }
 		s.run(f)
+		steps, dropped = steps+s.steps, dropped+len(s.late)
 		if f.fail > 0 || l.Memory > 0 {
 			continue // tasks may have failed, or have been refused
 		}
@@ -400,6 +443,55 @@ func TestSimulated(t *testing.T) {
 		}
 		if len(s.mem) != len(asked) || len(s.disk) != 0 || s.m.held != 0 || s.m.inHand != len(asked) {
 			s.fatal("%d results in memory, %d on disk, %d held; %d were asked for", len(s.mem), len(s.disk), s.m.held, len(asked))
+		}
+	}
+	t.Logf("%d steps in %v, each of which the whole account was checked after; %d events never came", steps, time.Since(begun).Round(time.Millisecond), dropped)
+}
+
+// What was never said to have ended is named, whatever it is.
+func TestStalledNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	classes := []Class{{CPU: 1, Size: 100 << 10}, {CPU: 1, Size: 8, Resource: 1, Amount: 1, Alone: true}}
+	// 0 and 1 are needed by 2, which takes the resource; 3 takes it too.
+	p := drawn([][]uint32{{}, {}, {0, 1}, {2}}, []uint32{3}, func(t uint32) uint32 { return t / 2 }, classes)
+	l := Limits{Workers: 2, Slack: 2, Resources: []int64{1}, Memory: 250 << 10, Most: 1}
+	for _, row := range []struct {
+		name  string
+		drive func(m *Machine)
+		task  uint32
+		why   string
+	}{
+		{"a task that has not ended", func(m *Machine) { m.Take(0) }, 0, "it runs and has not said that it ended"},
+		{"a resource that is not given back", func(m *Machine) {
+			for range 2 {
+				m.Take(0)
+				m.Finished(0, m.Out.Run[0], 1, 100<<10)
+				m.Out.Reset()
+			}
+			m.Take(0)
+			m.Finished(0, m.Out.Run[0], 1, 8) // and no Idle
+		}, 3, "the resource that it needs is not free"},
+		{"a result that is not read", func(m *Machine) {
+			for range 2 {
+				m.Take(0)
+				m.Finished(0, m.Out.Run[0], 1, 100<<10)
+				m.Out.Reset()
+			}
+			m.state[0] = Spilling // as evict would
+			m.moving++
+			m.Spill(0, true)
+			m.Take(0)
+			if len(m.Out.Load) != 1 {
+				t.Errorf("loads %v", m.Out.Load)
+			}
+			m.Again(0, 2)
+		}, 2, "a result that it needs is on its way to or from disk and has not arrived"},
+	} {
+		m := New(p, l)
+		row.drive(m)
+		ws, _ := m.Stalled(10)
+		if !slices.ContainsFunc(ws, func(w Waits) bool { return w.Task == row.task && w.Why == row.why }) {
+			t.Errorf("%s: %+v", row.name, ws)
 		}
 	}
 }

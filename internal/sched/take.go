@@ -20,7 +20,6 @@ func (m *Machine) Take(w int) {
 		if t == none {
 			return
 		}
-		c := m.class(t)
 		if !m.allowed(t) {
 			switch from {
 			case nil:
@@ -33,6 +32,10 @@ func (m *Machine) Take(w int) {
 			}
 			continue
 		}
+		if from == &m.ready {
+			t = m.urgent(t)
+		}
+		c := m.class(t)
 		if m.running > 0 && int(c.CPU) > m.Workers-m.places {
 			m.park(t, from, len(m.lacking)-1)
 			return // others would take the places as they come free
@@ -163,7 +166,7 @@ func (m *Machine) park(t uint32, from *heap, where int) {
 
 func (m *Machine) remove(t uint32, from *heap) {
 	if from != nil {
-		from.pop()
+		from.delete(t)
 	} else {
 		m.cursor = t + 1
 	}
@@ -173,7 +176,8 @@ func (m *Machine) remove(t uint32, from *heap) {
 // worker alone would hold Held[t]; each further one may hold one more, and some
 // slack keeps them from waiting for each other: where many results are held
 // anyway, a quarter more of them. For roots, which bring new data in, what they
-// have brought must also be few. TestMakespan says what less slack would cost.
+// have brought must also be few. What one worker will hold soon anyway may be held
+// now. TestMakespan says what less slack would cost.
 func (m *Machine) allowed(t uint32) bool {
 	more := m.Workers + m.Slack
 	held, roots := int(m.Plan.Held[t]), int(m.Plan.Roots[t])
@@ -181,9 +185,9 @@ func (m *Machine) allowed(t uint32) bool {
 	case m.running == 0:
 		return true
 	case m.held >= held+held/2+m.Workers+more:
-		return m.frees(t)
+		return m.frees(t) || m.held < m.soonHeld(t)
 	case m.roots >= roots+roots/4+more:
-		return !m.root(t)
+		return !m.root(t) || m.held < m.soonHeld(t)
 	}
 	return true
 }

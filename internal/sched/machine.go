@@ -41,6 +41,10 @@ type Machine struct {
 	sortable []victim
 	stack    []uint32
 	useless  []uint32 // tasks that nobody needs any more
+
+	way     []float32 // the longest way from each task to the end, in nanoseconds; nil while not known
+	nextWay int       // when so many tasks have run, it is worked out
+	soon    []uint32  // the most results held in each piece of the order
 }
 
 // Out is what the driver has to do.
@@ -80,7 +84,7 @@ func New(p Plan, l Limits) *Machine {
 		state: make([]State, n), owner: make([]uint16, n),
 		missing: make([]uint32, n), unstarted: make([]uint32, n), unfinished: make([]uint32, n),
 		lacking: make([]heap, len(l.Resources)+1), free: append([]int64(nil), l.Resources...),
-		holds: make([]holding, l.Workers+1),
+		holds: make([]holding, l.Workers+1), nextWay: firstWay,
 	}
 	for _, c := range p.Classes {
 		if c.Size < 0 {
@@ -109,6 +113,14 @@ func New(p Plan, l Limits) *Machine {
 	return m
 }
 
+// SetWorkers changes how many tasks run at once. What runs goes on.
+func (m *Machine) SetWorkers(n int) {
+	m.Workers = n
+	for len(m.holds) <= n {
+		m.holds = append(m.holds, holding{})
+	}
+}
+
 // Len is how many tasks there are, Ended how many of them have finished, failed
 // or been skipped, Running how many run.
 func (m *Machine) Len() int     { return len(m.state) }
@@ -132,6 +144,20 @@ func (m *Machine) State(t uint32) State { return m.state[t] }
 
 // Needed tells whether somebody still needs the result of t.
 func (m *Machine) Needed(t uint32) bool { return m.unfinished[t] > 0 }
+
+// LastUse tells whether nobody but t, which runs, needs the result of d any
+// more. ran are tasks that have ended, which the machine has not been told yet.
+func (m *Machine) LastUse(t, d uint32, ran []uint32) bool {
+	if m.asked(d) || len(ran) == 0 && m.unfinished[d] > 1 {
+		return false
+	}
+	for _, u := range m.users(d) {
+		if s := m.state[u]; u != t && (s == Waiting || s == Ready || s == Running && !slices.Contains(ran, u)) {
+			return false
+		}
+	}
+	return true
+}
 
 // Held is how many results are held that no running task will free, those of
 // running tasks included; InHand how many there are in all, in memory or on
@@ -517,8 +543,8 @@ func (m *Machine) Lose(t uint32) {
 type Waits struct {
 	Task  uint32
 	State State
-	For   []uint32 // inputs that have not finished
-	Why   string   // where it is none
+	For   []uint32 // inputs that are not there
+	Why   string   // where it is something else
 }
 
 // Stalled returns some of the tasks that have not ended, and what each waits
@@ -534,8 +560,16 @@ func (m *Machine) Stalled(most int) (ws []Waits, more int) {
 			continue
 		}
 		w := Waits{Task: t, State: s}
+		moves := ""
 		for _, d := range m.inputs(t) {
-			if d&Const == 0 && !m.state[d].inHand() {
+			if d&Const != 0 {
+				continue
+			}
+			switch m.state[d] {
+			case Spilling, Loading:
+				w.For = append(w.For, d)
+				moves = "a result that it needs is on its way to or from disk and has not arrived"
+			case Waiting, Ready, Running, Failed, Skipped:
 				w.For = append(w.For, d)
 			}
 		}
@@ -543,6 +577,7 @@ func (m *Machine) Stalled(most int) (ws []Waits, more int) {
 		case s == Running:
 			w.Why = "it runs and has not said that it ended"
 		case len(w.For) > 0:
+			w.Why = moves
 		case c.Resource > 0 && m.free[c.Resource-1] < c.Amount:
 			w.Why = "the resource that it needs is not free"
 		case int(c.CPU) > m.Workers-m.places:
