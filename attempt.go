@@ -98,7 +98,7 @@ func (r *run) mayStart(ctx context.Context) bool {
 func (r *run) attempt(ctx context.Context, w *worker, call func(context.Context) error) error {
 	begin := time.Now()
 	defer func() { w.busy += time.Since(begin) }()
-	if r.cfg.timeout <= 0 {
+	if r.cfg.timeout <= 0 || r.remote.far() {
 		return call(ctx)
 	}
 	ctx, cancel, late := timed(ctx, r.cfg.timeout)

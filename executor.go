@@ -41,6 +41,15 @@ type Traits struct {
 	// a worker never waits for its next one; AheadShort is the same while
 	// batches take less than 100 us, as those of single small items do.
 	Ahead, AheadShort int
+	// Batch is how long a batch should take, where handing one over is dear.
+	// Defaults to 4 ms.
+	Batch time.Duration
+	// Trip is what it takes to hand a batch over and get its results, beside
+	// their encoding, and BytesPerSecond how fast they move. A run whose rest
+	// would be done in this process before it could be done there comes back,
+	// unless [Require] keeps it. Default to 0: not counted.
+	Trip           time.Duration
+	BytesPerSecond float64
 	// Isolated is set if an item that crashes, leaks or hangs harms only
 	// itself.
 	Isolated bool

@@ -227,6 +227,18 @@ func RegisteredErrors() map[string]error {
 	return m
 }
 
+// RegisteredFuncs returns the registered functions, in no order, for executors
+// that compare what two programs have.
+func RegisteredFuncs() []*Func {
+	registry.RLock()
+	defer registry.RUnlock()
+	fs := make([]*Func, 0, len(registry.byName))
+	for _, f := range registry.byName {
+		fs = append(fs, f)
+	}
+	return fs
+}
+
 // Name is the full name of the function's symbol.
 func (f *Func) Name() string { return f.name }
 

@@ -170,6 +170,10 @@ func counted(n int, what string) string {
 
 func (m *remote) active() bool { return m != nil && !m.back.Load() }
 
+// far tells that the way there counts: an item's time limit then begins where
+// it runs.
+func (m *remote) far() bool { return m.active() && m.traits.Trip > 0 }
+
 func (m *remote) end() {
 	if m != nil {
 		m.life.End()
@@ -240,7 +244,7 @@ func (r *run) lookRemote(now time.Duration) {
 	if r.cfg.preferred&Isolation != 0 {
 		factor = preferFactor
 	}
-	if r.cfg.required&Isolation != 0 || sum.Items < turnItems || now < turnAfter || float64(encoding) <= factor*float64(sum.Wall) {
+	if r.cfg.required&Isolation != 0 || r.homeward(sum, factor) || sum.Items < turnItems || now < turnAfter || float64(encoding) <= factor*float64(sum.Wall) {
 		return
 	}
 	perItem := func(d time.Duration) float64 { return float64(d) / float64(sum.Items) }
@@ -250,6 +254,33 @@ func (r *run) lookRemote(now time.Duration) {
 	why := fmt.Sprintf("encoding an item takes %s and its work %s: the rest stays in goroutines (weft.Require(weft.Isolation) keeps it in %s)",
 		plan.Nanos(perItem(encoding)), plan.Nanos(perItem(sum.Wall)), m.traits.Name)
 	r.comeBack(why)
+}
+
+// homeward turns back if what is left would be done here before it could be
+// done there, given the way. Called with r.mu held.
+func (r *run) homeward(sum meter.Sum, factor float64) bool {
+	m := r.remote
+	left := r.src.left()
+	if m.traits.Trip <= 0 || r.n < 0 || left <= 0 || m.back.Load() {
+		return false
+	}
+	n := float64(sum.Items)
+	item := float64(sum.Wall) / n
+	size := float64(m.bytes.Load()) / n
+	workers := min(max(1, cpus.Workers(r.cfg.workers, r.cpus)), left)
+	home := item * float64(left) / float64(workers)
+	way := float64(m.traits.Trip) + float64(m.encoding.Load())/n*float64(left)/float64(workers)
+	if m.traits.BytesPerSecond > 0 {
+		way += size * float64(left) / m.traits.BytesPerSecond * float64(time.Second)
+	}
+	there := way + item*float64(left)/float64(max(1, min(m.traits.Workers, left)))
+	if factor*home >= there {
+		return false
+	}
+	why := fmt.Sprintf("the rest takes %s here and %s on %s, of which %s are for the way there: it stays in goroutines (weft.Require(weft.Isolation) keeps it there)",
+		plan.Nanos(home), plan.Nanos(there), m.traits.Name, plan.Nanos(way))
+	r.comeBack(why)
+	return true
 }
 
 // shortBatch is how long a batch may take for many to be under way.
@@ -376,7 +407,7 @@ func (r *run) ship(ctx context.Context, w *worker, items, results reflect.Value,
 	b := r.batch(w.lo, items, results)
 	b.KeepGoing = r.cfg.keepGoing || r.cfg.attempts > 1
 	if r.cfg.chunk == 0 {
-		b.Most = mostBatch
+		b.Most = max(mostBatch, 2*r.remote.traits.Batch)
 	}
 	err := r.remote.run(ctx, w, b)
 	for k := range b.Ran {
@@ -410,7 +441,9 @@ func (r *run) shipOne(ctx context.Context, w *worker, k int, items, results refl
 		results = results.Slice(k, k+1)
 	}
 	b := r.batch(w.lo+k, items.Slice(k, k+1), results)
-	b.Timeout = 0 // ctx has it
+	if !r.remote.far() {
+		b.Timeout = 0 // ctx has it
+	}
 	err := r.remote.run(ctx, w, b)
 	if b.Ran > 0 {
 		return b.Errs[0]

@@ -14,7 +14,7 @@ import (
 	"os"
 	"os/signal"
 
-	"github.com/weft-go/weft/proc"
+	"github.com/weft-go/weft/cluster"
 )
 
 // benchmark is one subcommand. Each has a file of its own, which declares it;
@@ -39,6 +39,8 @@ var benchmarks = []benchmark{
 	frameBenchmark,
 	tpchBenchmark,
 	graphBenchmark,
+	clusterBenchmark,
+	clusterMillion,
 	serveHelper,
 	memoryCaseHelper,
 	memoHelper,
@@ -48,7 +50,7 @@ var benchmarks = []benchmark{
 }
 
 func main() {
-	proc.Init() // a worker of the benchmark "proc" stays here
+	cluster.Init() // a worker of the benchmarks "proc" and "cluster" stays here
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := dispatch(ctx, os.Stdout, os.Args[1:])
 	stop()

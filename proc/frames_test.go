@@ -14,6 +14,7 @@ import (
 	"testing/iotest"
 
 	"github.com/weft-go/weft"
+	"github.com/weft-go/weft/internal/crossing"
 	"github.com/weft-go/weft/internal/wire"
 )
 
@@ -90,17 +91,17 @@ func TestFailuresCross(t *testing.T) {
 	t.Parallel()
 	mine := errors.New("proc: test: mine")
 	known := map[string]error{mine.Error(): mine}
-	f := pack(errors.Join(mine, weft.BackOff{After: 3}, weft.ErrPermanent), known)
-	err := f.unpack(known)
+	f := crossing.Pack(errors.Join(mine, weft.BackOff{After: 3}, weft.ErrPermanent), known)
+	err := f.Unpack(known)
 	b, ok := errors.AsType[weft.BackOff](err)
 	if !errors.Is(err, mine) || !errors.Is(err, weft.ErrPermanent) || !ok || b.After != 3 || errors.Is(err, io.EOF) {
 		t.Errorf("%v", err)
 	}
-	p := pack(&weft.PanicError{Value: mine, Stack: []byte("stack")}, known).unpack(known)
+	p := crossing.Pack(&weft.PanicError{Value: mine, Stack: []byte("stack")}, known).Unpack(known)
 	if pe, ok := errors.AsType[*weft.PanicError](p); !ok || string(pe.Stack) != "stack" || !errors.Is(p, mine) {
 		t.Errorf("%v", p)
 	}
-	wrapped := pack(&weft.ItemError{Index: 2, Err: &weft.PanicError{Value: "v", Stack: []byte("stack")}}, known).unpack(known)
+	wrapped := crossing.Pack(&weft.ItemError{Index: 2, Err: &weft.PanicError{Value: "v", Stack: []byte("stack")}}, known).Unpack(known)
 	if pe, ok := errors.AsType[*weft.PanicError](wrapped); !ok || string(pe.Stack) != "stack" || !strings.HasPrefix(wrapped.Error(), "item 2: panic: v") {
 		t.Errorf("%v", wrapped)
 	}
@@ -114,7 +115,7 @@ func TestFailuresCross(t *testing.T) {
 func FuzzFrames(f *testing.F) {
 	e := wire.Encoder{Buf: beginFrame(nil)}
 	(&resultHead{seq: 1, count: 1}).append(&e)
-	if err := e.Append(reflect.ValueOf([]failed{{0, failure{Text: "x"}}})); err != nil {
+	if err := e.Append(reflect.ValueOf([]failed{{0, crossing.Failure{Text: "x"}}})); err != nil {
 		f.Fatal(err)
 	}
 	if err := endFrame(e.Buf, kindResults); err != nil {

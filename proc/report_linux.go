@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weft-go/weft/internal/crossing"
 	"github.com/weft-go/weft/internal/wire"
 	"github.com/weft-go/weft/shm"
 )
@@ -21,7 +22,7 @@ func (s *server) report() {
 	var failures []failed
 	for i := from; i < to; i++ {
 		if err := j.b.Errs[i]; err != nil {
-			failures = append(failures, failed{i - from, *pack(err, s.errs)})
+			failures = append(failures, failed{i - from, *crossing.Pack(err, s.errs)})
 		}
 	}
 	begun := time.Now()
@@ -71,7 +72,7 @@ func (s *server) flush() {
 // failed is the failure of one item of a report.
 type failed struct {
 	At int
-	F  failure
+	F  crossing.Failure
 }
 
 // tryEncode encodes the results of the items that have not failed. One that
@@ -99,12 +100,12 @@ func (s *server) tryEncode(results reflect.Value, failures []failed) []failed {
 			continue
 		}
 		if tooMany {
-			failures = append(failures, failed{i, failure{Text: err.Error()}})
+			failures = append(failures, failed{i, crossing.Failure{Text: err.Error()}})
 			continue
 		}
 		var e wire.Encoder
 		if err := s.encode(&e, results.Slice(i, i+1)); err != nil {
-			failures = append(failures, failed{i, failure{Text: "its result can't be encoded: " + err.Error()}})
+			failures = append(failures, failed{i, crossing.Failure{Text: "its result can't be encoded: " + err.Error()}})
 		}
 	}
 	s.results.Bulk = nil
@@ -137,7 +138,7 @@ func without(results reflect.Value, failures []failed) reflect.Value {
 func (s *server) encode(e *wire.Encoder, v reflect.Value) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = newPanic(p)
+			err = crossing.NewPanic(p)
 		}
 	}()
 	return e.Append(v)

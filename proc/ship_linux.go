@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weft-go/weft"
+	"github.com/weft-go/weft/internal/crossing"
 	"github.com/weft-go/weft/internal/wire"
 	"github.com/weft-go/weft/shm"
 )
@@ -231,7 +232,7 @@ func (s *shipment) pack(st stretch) (*message, *stretch) {
 func encode(e *wire.Encoder, v reflect.Value) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = newPanic(p)
+			err = crossing.NewPanic(p)
 		}
 	}()
 	return e.Append(v)
@@ -346,7 +347,7 @@ func (s *shipment) receive(w *worker, seq uint64, st stretch, out outcome) (outc
 		failed := false
 		for i := range failures {
 			if at := failures[i].At; at >= 0 && at < h.count {
-				s.b.Errs[lo+at] = failures[i].F.unpack(w.pool.errs)
+				s.b.Errs[lo+at] = failures[i].F.Unpack(w.pool.errs)
 				failed = true
 			}
 		}

@@ -21,22 +21,27 @@ const (
 // so that a slow last chunk idles the others for a short time only, kept
 // between 0.1 and 10 ms of work.
 func ChunkSize(remaining, workers int, nanos float64) int {
-	return chunkSize(remaining, workers, nanos, aimChunk)
+	return chunkSize(remaining, workers, nanos, LeastChunk, aimChunk)
 }
 
-// FarChunkSize is ChunkSize for workers in other processes.
-func FarChunkSize(remaining, workers int, nanos float64) int {
-	return chunkSize(remaining, workers, nanos, aimFarChunk)
+// FarChunkSize is ChunkSize for workers in other processes, where a chunk
+// should take aim, or 4 ms if that is 0. Whoever asks for more pays more for
+// each chunk, so that the last ones do not shrink below a tenth of it.
+func FarChunkSize(remaining, workers int, nanos float64, aim time.Duration) int {
+	if aim <= aimFarChunk {
+		return chunkSize(remaining, workers, nanos, LeastChunk, aimFarChunk)
+	}
+	return chunkSize(remaining, workers, nanos, aim/10, aim)
 }
 
-func chunkSize(remaining, workers int, nanos float64, most time.Duration) int {
+func chunkSize(remaining, workers int, nanos float64, fewest, most time.Duration) int {
 	if remaining <= 1 {
 		return remaining
 	}
 	if nanos <= 0 {
 		nanos = 1
 	}
-	least := float64(LeastChunk) / nanos
+	least := float64(fewest) / nanos
 	aim := float64(most) / nanos
 	guided := float64(remaining) / float64(4*max(1, workers))
 	size := min(guided, aim)

@@ -15,7 +15,16 @@ func TestChunksCoverAndShrink(t *testing.T) {
 		n := rapid.IntRange(0, 200_000).Draw(t, "n")
 		workers := rapid.IntRange(0, 64).Draw(t, "workers")
 		nanos := rapid.Float64Range(0, 1e9).Draw(t, "nanos")
-		size := rapid.SampledFrom([]func(int, int, float64) int{ChunkSize, FarChunkSize}).Draw(t, "size")
+		far := func(aim time.Duration) func(int, int, float64) int {
+			return func(remaining, workers int, nanos float64) int {
+				return FarChunkSize(remaining, workers, nanos, aim)
+			}
+		}
+		most := MostChunk
+		size := rapid.SampledFrom([]func(int, int, float64) int{ChunkSize, far(0), far(time.Second)}).Draw(t, "size")
+		if size(1<<30, 1, 1) > int(MostChunk) {
+			most = time.Second
+		}
 		last := n
 		for left := n; left > 0; {
 			k := size(left, workers, nanos)
@@ -26,7 +35,7 @@ func TestChunksCoverAndShrink(t *testing.T) {
 				t.Fatalf("a chunk of %d after one of %d", k, last)
 			}
 			// More than one item takes no longer than the most.
-			if d := time.Duration(float64(k) * nanos); k > 1 && d > MostChunk {
+			if d := time.Duration(float64(k) * nanos); k > 1 && d > most {
 				t.Fatalf("a chunk of %d items takes %v", k, d)
 			}
 			// Nobody gets more than an even share while others could have it.

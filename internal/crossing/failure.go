@@ -1,4 +1,4 @@
-package proc
+package crossing
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"github.com/weft-go/weft"
 )
 
-// failure is an error on its way to another process: its text, which of the
+// Failure is an error on its way to another process: its text, which of the
 // known errors it is, and what it carries.
-type failure struct {
+type Failure struct {
 	Text    string
 	Is      []string // texts of registered errors, names of standard ones
 	BackOff bool
@@ -24,9 +24,9 @@ type failure struct {
 	Panic   bool
 	Goexit  bool
 	Value   string
-	Cause   *failure // what a panic's value is, if an error
+	Cause   *Failure // what a panic's value is, if an error
 	Stack   []byte
-	Inner   *failure // a panic that the error wraps
+	Inner   *Failure // a panic that the error wraps
 }
 
 // standard are the errors that keep their identity without registration.
@@ -45,21 +45,21 @@ var standard = map[string]error{
 	"weft.ErrPermanent":        weft.ErrPermanent,
 }
 
-// pack takes an error apart. The error is the user's: its methods may panic,
+// Pack takes an error apart. The error is the user's: its methods may panic,
 // and what they do then is part of the failure.
-func pack(err error, registered map[string]error) (f *failure) {
+func Pack(err error, registered map[string]error) (f *Failure) {
 	defer func() {
 		if v := recover(); v != nil {
-			f = &failure{Text: fmt.Sprintf("an error of type %T whose own methods panic: %v", err, v)}
+			f = &Failure{Text: fmt.Sprintf("an error of type %T whose own methods panic: %v", err, v)}
 		}
 	}()
-	f = &failure{Text: err.Error()}
+	f = &Failure{Text: err.Error()}
 	if p, ok := err.(*weft.PanicError); ok { //nolint:errorlint // one that is wrapped keeps its text
 		f.Panic, f.Goexit, f.Stack = true, p.Value == nil, p.Stack
 		f.Value = valueText(p.Value)
 		f.Text = ""
 		if cause, ok := p.Value.(error); ok {
-			f.Cause = pack(cause, registered)
+			f.Cause = Pack(cause, registered)
 		}
 		return f
 	}
@@ -83,7 +83,7 @@ func pack(err error, registered map[string]error) (f *failure) {
 		f.Timeout = t.Timeout()
 	}
 	if p, ok := errors.AsType[*weft.PanicError](err); ok {
-		f.Inner = pack(p, registered)
+		f.Inner = Pack(p, registered)
 	}
 	return f
 }
@@ -97,14 +97,14 @@ func valueText(v any) (s string) {
 	return fmt.Sprint(v)
 }
 
-// unpack puts it together again, on the other side.
-func (f *failure) unpack(registered map[string]error) error {
+// Unpack puts it together again, on the other side.
+func (f *Failure) Unpack(registered map[string]error) error {
 	if f.Panic {
 		p := &weft.PanicError{Stack: f.Stack}
 		switch {
 		case f.Goexit:
 		case f.Cause != nil:
-			p.Value = f.Cause.unpack(registered)
+			p.Value = f.Cause.Unpack(registered)
 		default:
 			p.Value = f.Value
 		}
@@ -119,7 +119,7 @@ func (f *failure) unpack(registered map[string]error) error {
 		}
 	}
 	if f.Inner != nil {
-		e.is = append(e.is, f.Inner.unpack(registered))
+		e.is = append(e.is, f.Inner.Unpack(registered))
 	}
 	if f.BackOff {
 		e.is = append(e.is, weft.BackOff{After: f.After})
@@ -139,4 +139,5 @@ func (e *remoteError) Error() string   { return e.text }
 func (e *remoteError) Unwrap() []error { return e.is }
 func (e *remoteError) Timeout() bool   { return e.timeout }
 
-func newPanic(v any) *weft.PanicError { return &weft.PanicError{Value: v, Stack: debug.Stack()} }
+// NewPanic is the error for a value that was just recovered.
+func NewPanic(v any) *weft.PanicError { return &weft.PanicError{Value: v, Stack: debug.Stack()} }
