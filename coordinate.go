@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/weft-go/weft/internal/budget"
 	"github.com/weft-go/weft/internal/pilot"
 	"github.com/weft-go/weft/internal/plan"
 )
@@ -29,10 +30,15 @@ const (
 // coordinate waits for the run to end. Meanwhile it looks at the figures,
 // feeds them to the planner and does what it says.
 func (r *run) coordinate(ctx context.Context, begin func()) {
+	if r.queued && !r.awaitSlot(ctx) {
+		return
+	}
 	r.every.Store(int64(firstLook))
 	var look <-chan time.Time
 	var timer *time.Timer
-	if r.n != 1 || r.memory.explicit { // of a single item only the memory is to be watched
+	// Of a single item only the memory is to be watched, and whether it needs
+	// the slot that others may stand in line for.
+	if r.n != 1 || r.memory.explicit || r.wants.Depth > 0 && r.borrowed == nil {
 		timer = time.NewTimer(firstLook)
 		defer timer.Stop()
 		look = timer.C
@@ -126,7 +132,12 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 	}
 	if tid != 0 {
 		cpu := pilot.CPUOf(tid) - r.long.cpu
-		r.measureShare(w, cpu, now-r.long.at, r.robbed(cpu))
+		if cpu < (now-r.long.at)*9/10 && now-r.long.at < longDoubt && r.crowded(pilot.Read(), 1) {
+			// It waits, or stands in a queue for a CPU. There is no hurry to
+			// tell: the CPUs are full.
+			return min(slowLook, max(firstLook, running/2))
+		}
+		r.measureShare(w, cpu, now-r.long.at, 1, r.robbed(cpu))
 	}
 	est := r.est.Estimate()
 	items := r.counted.Load()
@@ -157,7 +168,34 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 		r.adopt(a, a.Reason)
 		return firstLook
 	}
+	if tid != 0 && r.n >= 0 && now-r.long.at > noDoubt && pilot.CPUOf(tid)-r.long.cpu < noDoubt/100 {
+		r.lend(w)
+	}
 	return min(slowLook, max(firstLook, running/2))
+}
+
+// lend gives the slot of a run nested in an item that has none back to the pool,
+// while the item of its one worker waits: others may stand in line for it, and
+// it may wait for one of them. Called with r.mu held.
+func (r *run) lend(w *worker) {
+	if r.wants.Depth == 0 || r.borrowed != nil || r.fixed || r.holds != 1 || !w.slot.Held() || w.slot.Computes() {
+		return
+	}
+	r.lent = true
+	r.holds = 0
+	w.slot.Hold(false)
+	budget.Shared.Release(1)
+}
+
+// takeBack ends lend: the worker goes on. Called with r.mu held.
+func (r *run) takeBack(w *worker) {
+	if !r.lent {
+		return
+	}
+	r.lent = false
+	budget.Shared.Force()
+	r.holds = 1
+	w.slot.Hold(true)
 }
 
 // longLook is where the coordinator's look into a long item began: what the
@@ -309,6 +347,9 @@ func (r *run) lookCPU(now time.Duration, win *cpuWindow) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	limit, _ := r.mostInFlight()
+	if v.IO && r.crowded(counts, 1) {
+		return every
+	}
 	if v.IO {
 		r.note(int(live), v.Why)
 		r.toIO(min(limit, max(int(live)*2, plan.FirstInFlight(v.Share, r.want))))

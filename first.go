@@ -88,6 +88,9 @@ func (r *run) firstItems(w *worker) {
 			return
 		}
 		r.mu.Lock()
+		if r.src.left() > 0 {
+			r.takeBack(w)
+		}
 		r.est.Add(w.ran, took)
 		decided := r.planned
 		in := time.Duration(r.inItems.Load())
@@ -141,7 +144,7 @@ func (r *run) shareIsClear(w *worker, in time.Duration) bool {
 	if waited {
 		cpu = pilot.ThreadCPU() - w.watched.cpu + pilot.RunDelay() - w.watched.delay
 	}
-	r.measureShare(w, cpu, wall, !waited)
+	r.measureShare(w, cpu, wall, 0, !waited)
 	return plan.Bound(r.est.Estimate().Share) == "cpu" || wall >= longItem // too short a look to call it waiting
 }
 
@@ -156,7 +159,8 @@ type watch struct {
 // measureShare tells the estimator that items which took wall on the clock
 // had cpu of CPU time on worker 0's thread. If the thread never waited by its
 // own will, what is missing went to other programs: it would have computed.
-func (r *run) measureShare(w *worker, cpu, wall time.Duration, neverWaited bool) {
+// beside is how many goroutines besides worker 0 run because of this look.
+func (r *run) measureShare(w *worker, cpu, wall time.Duration, beside int, neverWaited bool) {
 	lends, waited := w.slot.Nested()
 	switch {
 	case lends > 0: // a nested run did the work
@@ -165,9 +169,12 @@ func (r *run) measureShare(w *worker, cpu, wall time.Duration, neverWaited bool)
 		cpu = wall
 	}
 	counts := pilot.Read()
-	if counts.Runnable > 0 && cpu > wall/5 {
+	switch {
+	case counts.Runnable > 0 && cpu > wall/5:
 		// Goroutines stand ready without a place to run: worker 0 may have
 		// been one of them.
+		cpu = wall
+	case r.crowded(counts, beside) && (cpu > wall/20 || wall < longDoubt):
 		cpu = wall
 	}
 	r.est.CPU(cpu, wall)
@@ -176,6 +183,23 @@ func (r *run) measureShare(w *worker, cpu, wall time.Duration, neverWaited bool)
 		r.memory.item(min(allocated, max(0, counts.Live-r.count0.Live)))
 	}
 }
+
+// crowded tells whether a run in an item of another one may lack CPU time
+// because the CPUs are full: others stand in line for a slot, or as many
+// goroutines run or could run as there are slots, beside not counted. Such a
+// run has little to gain from many items in flight, and there may be hundreds
+// of such runs.
+func (r *run) crowded(counts pilot.Counters, beside int) bool {
+	return r.wants.Depth > 0 && (budget.Shared.Line() || int(counts.Running)-beside >= r.cpus.Effective)
+}
+
+// longDoubt is for how long an item of a crowded run may get no CPU time to
+// speak of
+// and still be taken for one that computes: goroutines take turns of 10 ms.
+const longDoubt = 20 * time.Millisecond
+
+// noDoubt is from when on an item without CPU time waits for certain.
+const noDoubt = 100 * time.Millisecond
 
 // consider asks for a decision and carries it out. It returns true when the
 // pilot is over. Called with r.mu held.
@@ -234,6 +258,7 @@ func (r *run) adopt(a plan.Answer, why string) {
 	r.note(a.Workers, why)
 	switch a.Mode {
 	case plan.CPU:
+		r.takeBack(r.first)
 		if r.settled.Nanos > 0 {
 			r.nanos.Store(max(1, int64(min(r.settled.Nanos, 1e15)*1e3)))
 		}
@@ -263,16 +288,25 @@ func (r *run) toIO(level int) {
 	if r.borrowed != nil {
 		r.borrowed.Waits()
 	}
-	// Workers that mostly wait hold no CPU slot; the run keeps one.
+	// Workers that mostly wait hold no CPU slot, unless theirs is lent to a run
+	// that computes; the caller's stays with the run.
+	keep := 0
 	for _, w := range r.workers {
-		w.slot.Hold(false)
+		if w.slot.Held() && w.slot.Computes() {
+			keep++
+		} else {
+			w.slot.Hold(false)
+		}
 		if w.size.Load() > 1 {
 			w.stop.Store(true) // the rest of its chunk need not wait for the item it is at
 		}
 	}
-	if r.holds > 1 {
-		budget.Shared.Release(r.holds - 1)
-		r.holds = 1
+	if r.borrowed != nil {
+		keep = max(1, keep)
+	}
+	if r.holds > keep {
+		budget.Shared.Release(r.holds - keep)
+		r.holds = keep
 	}
 	r.target.Store(int32(r.io.gradient.Level()))
 }
@@ -284,6 +318,10 @@ func (r *run) toCPU(nanos float64) {
 	n := r.allowed(r.want)
 	for r.holds < n && budget.Shared.TryAcquire(r.cpus.Effective) {
 		r.holds++
+	}
+	if r.holds == 0 {
+		budget.Shared.Force() // somebody has to go on
+		r.holds = 1
 	}
 	n = r.holds
 	r.scaler = plan.NewScaler(n, r.want, nanos, 0)

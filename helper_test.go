@@ -191,6 +191,14 @@ func (b *barrier) wait(ctx context.Context) bool {
 	}
 }
 
+// waitOnly waits without being one of those who must come.
+func (b *barrier) waitOnly(ctx context.Context) {
+	select {
+	case <-b.open:
+	case <-ctx.Done():
+	}
+}
+
 // pair is what a Stream yields.
 type pair[R any] struct {
 	val R

@@ -94,7 +94,11 @@ type run struct {
 	first    *worker
 	borrowed *budget.Slot
 	wants    budget.Waiter // for more CPU slots
-	holds    int           // CPU slots that workers of this run hold
+	holds    int           // CPU slots that this run holds, the borrowed one included
+	queued   bool          // it begins when it has got one
+	lent     bool          // it has given its one back while its item waits
+	root     bool          // it is in no other run
+	ended    bool
 	spans    []span
 	failures itemErrors
 	nfailed  int
@@ -218,6 +222,10 @@ func (r *run) plainLoop(ctx context.Context) {
 	r.live.Store(1)
 	w := r.newWorker()
 	slot := budget.Borrow(ctx)
+	if !budget.Nested(ctx) {
+		budget.Shared.Root(1)
+		defer budget.Shared.Root(-1)
+	}
 	if slot == nil {
 		budget.Shared.Force()
 		defer budget.Shared.Release(1)
@@ -253,17 +261,13 @@ func (r *run) plainLoop(ctx context.Context) {
 	r.keep(w)
 }
 
-// launch starts the first workers.
+// launch makes the first worker.
 func (r *run) launch() {
 	if r.remote != nil {
 		r.launchRemote()
 		return
 	}
-	r.borrowed = budget.Borrow(r.ctx)
-	if r.borrowed == nil {
-		budget.Shared.Force()
-	}
-	r.holds = 1
+	r.firstSlot()
 	w := r.newWorker()
 	r.first = w
 	r.target.Store(1)
@@ -274,6 +278,95 @@ func (r *run) launch() {
 		r.answer = plan.Answer{Mode: plan.CPU, Workers: r.want, Reason: fmt.Sprintf("Workers(%d) asks for it", r.cfg.workers)}
 		r.target.Store(int32(r.allowed(r.want)))
 	}
+}
+
+// firstSlot takes the CPU slot of the first worker: the caller's, if that is a
+// worker that has one. A call that is in no other gets one in any case; one in
+// an item that waits may have to stand in line, unless the user said how many
+// workers it has.
+func (r *run) firstSlot() {
+	r.root = !budget.Nested(r.ctx)
+	r.borrowed = budget.Borrow(r.ctx)
+	switch {
+	case r.borrowed != nil:
+	case r.root:
+		budget.Shared.Root(1)
+		budget.Shared.Force()
+	case r.fixed:
+		budget.Shared.Force()
+	case !budget.Shared.AcquireFirst(r.cpus.Effective, r.cpusIdle):
+		r.queued = true
+		return
+	}
+	r.holds = 1
+}
+
+// cpusIdle tells whether fewer goroutines run, or could, than there are CPU
+// slots, not counting the one that asks. Looks twice, as the runtime's figures
+// are of no single moment.
+func (r *run) cpusIdle() bool {
+	// The time of all CPUs that the process had lately.
+	u := &usage
+	if now := pilot.RealTime(); now-u.at > usageWindow {
+		cpu := pilot.ProcessCPU()
+		u.full = now-u.at < 10*usageWindow && float64(cpu-u.cpu) > 0.25*float64(r.cpus.Effective)*float64(now-u.at)
+		u.at, u.cpu = now, cpu
+	}
+	if u.full {
+		return false
+	}
+	for range 2 {
+		if int(pilot.Read().Running)-1 >= r.cpus.Effective {
+			return false
+		}
+	}
+	return true
+}
+
+// usage is what cpusIdle has last seen. The pool of slots calls it for one run
+// at a time.
+var usage struct {
+	at, cpu time.Duration
+	full    bool
+}
+
+const usageWindow = 3 * time.Millisecond
+
+// awaitSlot waits for the first CPU slot. It returns false if the run ends
+// without one.
+func (r *run) awaitSlot(ctx context.Context) bool {
+	from := r.now()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		got, again := budget.Shared.Await(&r.wants, r.cpus.Effective, r.cpusIdle)
+		if got {
+			break
+		}
+		timer.Reset(again)
+		select {
+		case <-r.poke:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil || r.stopped.Load() {
+			r.halt(context.Cause(ctx))
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.feeding = false
+			r.forget(r.first)
+			r.live.Store(0)
+			r.endLocked()
+			return false
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holds = 1
+	if waited := r.now() - from; waited >= time.Millisecond {
+		r.note(1, fmt.Sprintf("waited %s for a CPU slot: other runs had them all", plan.Short(waited)))
+	}
+	return true
 }
 
 // result joins what happened into the error of the call.

@@ -108,10 +108,10 @@ func (s *stream[T, R]) loop(ctx context.Context, yield func(R, error) bool) {
 		r.memory.close()
 		r.finishReport()
 	}()
-	s.launch()
+	begin := s.launch()
 	go func() {
 		defer close(coordinated)
-		r.coordinate(ctx, func() {})
+		r.coordinate(ctx, begin)
 	}()
 	for {
 		v, err, ok := s.sink.take(r.done)
@@ -152,8 +152,9 @@ func (s *stream[T, R]) last(ctx context.Context) error {
 	return s.broken
 }
 
-// launch starts feed as worker 0, and with Workers(n) the others.
-func (s *stream[T, R]) launch() {
+// launch starts feed as worker 0, or returns what starts it once there is a CPU
+// slot for it.
+func (s *stream[T, R]) launch() (begin func()) {
 	r := s.run
 	if r.remote != nil {
 		r.mu.Lock()
@@ -162,13 +163,9 @@ func (s *stream[T, R]) launch() {
 		r.live.Store(0)
 		r.mu.Unlock()
 		go s.feed(w)
-		return
+		return func() {}
 	}
-	r.borrowed = budget.Borrow(r.ctx)
-	if r.borrowed == nil {
-		budget.Shared.Force()
-	}
-	r.holds = 1
+	r.firstSlot()
 	r.adopted = make(chan struct{})
 	r.mu.Lock()
 	w := r.newWorker()
@@ -180,7 +177,11 @@ func (s *stream[T, R]) launch() {
 		r.target.Store(int32(r.allowed(r.want)))
 	}
 	r.mu.Unlock()
+	if r.queued {
+		return func() { go s.feed(w) }
+	}
 	go s.feed(w)
+	return func() {}
 }
 
 // body runs the items of a chunk.
@@ -255,6 +256,10 @@ func (s *stream[T, R]) plainLoop(ctx context.Context, yield func(R, error) bool)
 	slot := budget.Borrow(ctx)
 	if slot == nil {
 		budget.Shared.Force()
+	}
+	if !budget.Nested(ctx) {
+		budget.Shared.Root(1)
+		defer budget.Shared.Root(-1)
 	}
 	stopProgress := r.showProgress()
 	i := 0

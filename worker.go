@@ -131,6 +131,13 @@ func (r *run) loop(w *worker) (retired bool) {
 			return false
 		}
 		r.learn(w.ran, took)
+		if plan.Mode(r.mode.Load()) == plan.IO && w.slot.Held() {
+			r.mu.Lock()
+			if plan.Mode(r.mode.Load()) == plan.IO {
+				r.drop(w)
+			}
+			r.mu.Unlock()
+		}
 		if int64(now)-r.looked.Load() > 2*r.every.Load() {
 			// All CPUs are busy and the coordinator's timer is overdue: let
 			// the scheduler look at its timers.
@@ -365,15 +372,31 @@ func (r *run) leave(w *worker, retired bool) {
 	if !retired {
 		r.live.Add(-1)
 	}
-	if r.holds > max(1, int(r.live.Load())) {
+	switch {
+	case plan.Mode(r.mode.Load()) == plan.IO:
+		r.drop(w)
+	case r.holds > max(1, int(r.live.Load())):
 		r.holds--
 		budget.Shared.Release(1)
-	} else if w.slot.Held() {
+	case w.slot.Held():
 		r.inherit()
 	}
 	// Items may have come between the last look at the source and now.
 	r.growLocked()
 	r.endLocked()
+}
+
+// drop gives back the slot that a worker kept when the run turned to waiting,
+// because it was lent to a run that computes. Called with r.mu held.
+func (r *run) drop(w *worker) {
+	if !w.slot.Held() {
+		return
+	}
+	w.slot.Hold(false)
+	if r.borrowed == nil || r.holds > 1 {
+		r.holds--
+		budget.Shared.Release(1)
+	}
 }
 
 // inherit gives the slot of a worker that left to one that has none, as there
@@ -391,17 +414,23 @@ func (r *run) inherit() {
 // was taken off the count is there until it is off the list. Called with r.mu
 // held by whoever leaves.
 func (r *run) endLocked() {
-	if r.live.Load() > 0 || len(r.workers) > 0 || r.feeding || r.holds == 0 {
+	if r.live.Load() > 0 || len(r.workers) > 0 || r.feeding || r.ended {
 		return
 	}
+	r.ended = true
 	budget.Shared.Enough(&r.wants)
+	if r.root {
+		budget.Shared.Root(-1)
+	}
 	// The caller goes on: it takes its slot back.
 	if r.remote.active() {
 		r.landRemote()
 	} else if r.borrowed != nil {
 		r.borrowed.Return(r.waited())
-	} else {
-		budget.Shared.Release(1)
+		r.holds--
+	}
+	if r.holds > 0 && !r.remote.active() {
+		budget.Shared.Release(r.holds)
 	}
 	r.holds = 0
 	close(r.done)

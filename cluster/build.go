@@ -173,7 +173,7 @@ func (c *Cluster) workersOf(ctx context.Context, digest string) ([]Worker, error
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now().Add(c.skew)
+	now := time.Now().Add(time.Duration(c.skew.Load()))
 	var ws []Worker
 	for _, p := range resp.GetPollers() {
 		w, ok := parseIdentity(p.GetIdentity())

@@ -63,6 +63,8 @@ type Config struct {
 	// ten seconds, a clock that differs. Defaults to os.Stderr; io.Discard is
 	// none.
 	Warnings io.Writer
+
+	cut int // events after which a run's history is cut, for tests
 }
 
 const (

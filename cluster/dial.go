@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
@@ -36,7 +37,7 @@ type Cluster struct {
 	store     *objects.Store // nil if there is none
 	build     build
 	errs      map[string]error // registered ones
-	skew      time.Duration    // how far the server's clock is ahead
+	skew      atomic.Int64     // how far the server's clock is ahead, in nanoseconds
 
 	mu       sync.Mutex
 	closed   bool

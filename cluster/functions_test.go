@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,7 +12,9 @@ import (
 )
 
 var (
+	_ = weft.Register(add)
 	_ = weft.Register(double)
+	_ = weft.Register(failThird)
 	_ = weft.Register(length)
 	_ = weft.Register(slowly)
 	_ = weft.Register(zeros)
@@ -58,4 +61,13 @@ func slowly(ctx context.Context, s Slow) (int, error) {
 		return 0, context.Cause(ctx)
 	}
 	return s.N * s.N, nil
+}
+
+func add(_ context.Context, a, b int) (int, error) { return a + b, nil }
+
+func failThird(_ context.Context, n int) (int, error) {
+	if n%3 == 2 {
+		return 0, fmt.Errorf("%d is one of the third", n)
+	}
+	return n, nil
 }

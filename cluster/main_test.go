@@ -27,6 +27,7 @@ const roleVariable = "CLUSTER_TEST_ROLE"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(tiedVariable) != "" {
+		_ = os.Unsetenv(tiedVariable) // what it starts is tied to it otherwise
 		// Ends with the test, however that ends.
 		go func() {
 			_, _ = io.Copy(io.Discard, os.Stdin)

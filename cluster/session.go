@@ -32,6 +32,7 @@ type session struct {
 	end    context.CancelCauseFunc
 	tasks  sync.WaitGroup
 	run    string        // the workflow's first execution
+	begun  time.Time     // when it was started, by this machine's clock
 	stored atomic.Bool   // something is in the store
 	wake   chan struct{} // has one when there is something to send
 	opened chan struct{} // closed when it is settled whether there are workers
@@ -46,6 +47,7 @@ type session struct {
 	ending  bool
 	closed  bool      // the workflow is over
 	heard   time.Time // when a worker last did something
+	there   time.Time // when the run began, by the server's clock
 }
 
 // pending is what one call of Run waits for.
@@ -229,6 +231,10 @@ func (s *session) drive() {
 			}
 			idle = false
 			if err := s.send(s.life, n, started); err != nil {
+				if isNotFound(err) && started {
+					// Over: what reads the history says how, and why.
+					err = s.awaitEnd(err)
+				}
 				s.fail(s.c.at.explain(err))
 				break
 			}
@@ -249,6 +255,21 @@ func (s *session) drive() {
 		}
 	}
 	s.tidy(ctx)
+}
+
+// awaitEnd waits for the history to tell how the run has ended.
+func (s *session) awaitEnd(err error) error {
+	for begun := time.Now(); time.Since(begun) < patience && wait(s.life, 10*time.Millisecond); {
+		if s.isClosed() {
+			break
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	return fmt.Errorf("%w (%s): %w", ErrEnded, s.id, err)
 }
 
 func (s *session) isClosed() bool {
@@ -409,10 +430,14 @@ func (s *session) send(ctx context.Context, n news, started bool) error {
 		if started {
 			return c.client.SignalWorkflow(ctx, s.id, "", signalName, b)
 		}
-		run, err := c.client.SignalWithStartWorkflow(ctx, s.id, signalName, b, c.startOptions(s.id, s.digest), workflowName, spec{
+		s.begun = time.Now()
+		first := spec{
 			Protocol: protocol, Func: s.fn.Name(), Driven: true, Lost: c.cfg.Lost, Lease: lease, Aim: c.cfg.Batch,
-			Slots: s.slots, Most: mostOut, Began: time.Now().UTC(),
-		})
+			Slots: s.slots, Most: mostOut, Cut: c.cfg.cut, Began: time.Now().UTC(),
+		}
+		o := c.startOptions(s.id, s.digest)
+		o.Memo = memoOf(first)
+		run, err := c.client.SignalWithStartWorkflow(ctx, s.id, signalName, b, o, workflowName, first)
 		if err == nil {
 			s.run = run.GetRunID()
 		}
@@ -482,9 +507,14 @@ func (s *session) follow() {
 	defer close(stop)
 	t := tail{c: s.c, id: s.id, run: s.run}
 	err := t.read(s.life, func(e event) bool {
-		s.mu.Lock()
-		s.heard = time.Now()
-		s.mu.Unlock()
+		if e.worker {
+			s.mu.Lock()
+			s.heard = time.Now()
+			s.mu.Unlock()
+		}
+		if e.started != nil {
+			s.compare(e.at)
+		}
 		switch {
 		case e.closed != enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED:
 			s.mu.Lock()
@@ -501,6 +531,20 @@ func (s *session) follow() {
 		s.fail(err)
 	}
 	s.poke()
+}
+
+// mostSkew is how far clocks may differ without a word.
+const mostSkew = 30 * time.Second
+
+// compare notes when the run began by the server's clock.
+func (s *session) compare(there time.Time) {
+	s.mu.Lock()
+	s.there = there
+	s.mu.Unlock()
+	skew := there.Sub(s.begun)
+	if before := time.Duration(s.c.skew.Swap(int64(skew))); skew.Abs() > mostSkew && before.Abs() <= mostSkew {
+		s.c.warn("this machine's clock is %v away from the server's; nothing depends on it here, but tokens and certificates may: set it", skew.Round(time.Second))
+	}
 }
 
 // settle takes over what became of a span.
@@ -568,7 +612,7 @@ func (s *session) watch(stop chan struct{}) {
 		case <-time.After(every):
 		}
 		s.mu.Lock()
-		heard, waiting := s.heard, len(s.groups)
+		heard, waiting, there := s.heard, len(s.groups), s.there
 		s.mu.Unlock()
 		quiet := time.Since(later(heard, begun))
 		if waiting == 0 || quiet < patience {
@@ -585,7 +629,7 @@ func (s *session) watch(stop chan struct{}) {
 		// there just now may be gone all the same, if nothing has begun.
 		fresh := false
 		for _, w := range ws {
-			fresh = fresh || !heard.IsZero() || w.Seen.After(begun.Add(s.c.skew-time.Second))
+			fresh = fresh || !heard.IsZero() || w.Seen.After(there)
 		}
 		if fresh {
 			since = time.Time{}

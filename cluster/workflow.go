@@ -24,6 +24,7 @@ type spec struct {
 	Aim      time.Duration
 	Slots    int
 	Most     int // spans out at once
+	Cut      int // after so many events the history is cut
 	Began    time.Time
 
 	Parts [][]byte // to be done, or with work left
@@ -88,6 +89,9 @@ type flow struct {
 // runWorkflow is the workflow of a run. It holds no results: those are in the
 // history, where drivers read them.
 func runWorkflow(ctx workflow.Context, in spec) (Progress, error) {
+	if in.Cut <= 0 {
+		in.Cut = mostEvents
+	}
 	if in.Protocol != protocol {
 		return in.Progress, temporal.NewNonRetryableApplicationError(
 			fmt.Sprintf("the run speaks protocol %d and this worker %d", in.Protocol, protocol), "protocol", nil)
@@ -204,7 +208,7 @@ func (f *flow) run(ctx workflow.Context) (Progress, error) {
 // full tells that the history is to be cut.
 func (f *flow) full(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
-	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > mostEvents || info.GetCurrentHistorySize() > mostHistory
+	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > f.spec.Cut || info.GetCurrentHistorySize() > mostHistory
 }
 
 // rest is what goes on in a new history.

@@ -168,3 +168,21 @@ func TestRecord(t *testing.T) {
 		t.Errorf("%+v", k)
 	}
 }
+
+// Of what can run, what has the higher priority runs first, with what it needs.
+func TestPriority(t *testing.T) {
+	t.Parallel()
+	g := graph.New()
+	var ran []string
+	task := func(name string, opts ...graph.NodeOption) graph.Value[int] {
+		read := graph.Call(g, func(_ context.Context, n int) (int, error) { ran = append(ran, "read "+name); return n, nil }, graph.Const(g, 1))
+		return graph.Call(g, func(_ context.Context, n int) (int, error) { ran = append(ran, name); return n, nil }, read, opts...)
+	}
+	vs := []graph.Value[int]{task("a"), task("b", graph.Priority(1)), task("c", graph.Priority(-1)), task("d", graph.Priority(7))}
+	if _, err := graph.ComputeAll(t.Context(), vs, graph.Workers(1)); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(ran, ", "), "read d, d, read b, b, read a, a, read c, c"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

@@ -13,8 +13,9 @@
 // nothing else.
 //
 // A run starts in one goroutine; more join where the work pays for them, within
-// the CPUs of the process, which it shares with all other runs of Weft. A task
-// may build and compute graphs itself, or call weft.Map: pass on its context.
+// the CPUs of the process, which it shares with all other runs of Weft, or beyond
+// them where tasks turn out to wait rather than compute. A task may build and
+// compute graphs itself, or call weft.Map: pass on its context.
 //
 // Tasks run in an order that keeps few results in memory, a result is let go
 // when the last task that needs it has run, and tasks that read new data wait
@@ -24,7 +25,7 @@
 // A task that fails stops the run; the error is a [*TaskError] that names it,
 // what went in, and the way to what was asked for.
 //
-// A run can be seen: [HTMLReport] writes one page about it, [Trace] a file for
-// ui.perfetto.dev, and [SVG], [Dot] and [Mermaid] draw a [Record], from [RecordTo]
-// or, without a run, from [Graph.Record].
+// A run can be seen: [Progress] shows how far it is, [HTMLReport] writes one page
+// about it, [Trace] a file for ui.perfetto.dev, and [SVG], [Dot] and [Mermaid] draw
+// a [Record], from [RecordTo] or, without a run, from [Graph.Record].
 package graph

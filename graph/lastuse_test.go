@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -186,7 +187,8 @@ func TestWishes(t *testing.T) {
 		}
 	}
 	var rec graph.Record
-	if _, err := graph.Compute(t.Context(), v, graph.On(weft.Goroutines(2)), graph.Prefer(weft.Isolation), graph.RecordTo(&rec)); err != nil || len(rec.Notes) != 1 || !strings.HasPrefix(rec.Notes[0], "Prefer(Isolation)") {
+	var page bytes.Buffer
+	if _, err := graph.Compute(t.Context(), v, graph.On(weft.Goroutines(2)), graph.Prefer(weft.Isolation), graph.RecordTo(&rec), graph.HTMLReport(&page)); err != nil || len(rec.Notes) != 1 || !strings.HasPrefix(rec.Notes[0], "Prefer(Isolation)") || !strings.Contains(page.String(), `<p class="note">Prefer(Isolation)`) {
 		t.Errorf("%v, %q", err, rec.Notes)
 	}
 }

@@ -225,3 +225,15 @@ func RecordTo(rec *Record) RunOption {
 		c.after = append(c.after, func(r *Record) error { *rec = *r; return nil })
 	})
 }
+
+// MemoryLimitOf is the limit that [MemoryLimit] sets among opts, in bytes; 0 if
+// none does. It is for packages that choose the size of tasks by it.
+func MemoryLimitOf(opts ...RunOption) int64 {
+	var c config
+	for _, o := range opts {
+		if o != nil {
+			o.applyRun(&c)
+		}
+	}
+	return c.memory
+}

@@ -63,6 +63,7 @@ type reportData struct {
 	Graph, Begun   string
 	Ran, Failed    bool
 	Err            string
+	Notes          []string
 	Tiles          []tile
 	States         []stateShare
 	Timeline       template.HTML
@@ -128,7 +129,10 @@ func writeHTML(w io.Writer, r *Record) error {
 	}
 	d := &reportData{
 		Style: template.CSS(reportStyle), Script: template.JS(reportScript),
-		Graph: clean(r.Graph), Ran: r.Ran, Failed: r.Err != "", Err: cut(clean(r.Err), longestError),
+		Graph: clean(r.Graph), Ran: r.Ran, Failed: r.Err != "", Err: cut(cleanLines(r.Err), longestError),
+	}
+	for _, n := range r.Notes {
+		d.Notes = append(d.Notes, cut(clean(n), longestError))
 	}
 	if !r.Begun.IsZero() {
 		d.Begun = r.Begun.UTC().Format("2006-01-02 15:04:05 UTC")
@@ -232,6 +236,9 @@ func (d *reportData) timeline(tl *timeline, r *Record) {
 	if tl.together > 0 {
 		d.TimelineNotes = append(d.TimelineNotes, fmt.Sprintf("%s are too short to be seen here: those beside each other are drawn as one, in the colour of the group that took most of it. graph.Trace writes each.", counted(tl.together, "task")))
 	}
+	if tl.idle > 0 {
+		d.TimelineNotes = append(d.TimelineNotes, fmt.Sprintf("%s more ran no task.", counted(tl.idle, "worker")))
+	}
 	if tl.hidden > 0 {
 		d.TimelineNotes = append(d.TimelineNotes, fmt.Sprintf("%s more are not shown.", counted(tl.hidden, "worker")))
 	}
@@ -296,7 +303,7 @@ func (d *reportData) groups(all []groupSum) {
 func newRow(r *Record, i int) taskRow {
 	t := &r.Tasks[i]
 	return taskRow{
-		Name: short(clean(t.Name), 48), Full: title(r, i), State: stateNames[stateIndex(t.State)], Err: cut(clean(t.Err), longestError),
+		Name: short(clean(t.Name), 48), Full: title(r, i), State: stateNames[stateIndex(t.State)], Err: cut(cleanLines(t.Err), longestError),
 		ID: t.ID, Worker: t.Worker, Attempts: t.Attempts, Start: inTime(t.Start), StartN: int64(t.Start),
 		Took: inTime(lasted(t)), TookN: int64(lasted(t)), Bytes: inBytes(t.Bytes), BytesN: t.Bytes,
 	}

@@ -15,7 +15,7 @@ import (
 func TestReportsOfFailedRuns(t *testing.T) {
 	t.Parallel()
 	g := graph.New()
-	broken := errors.New("no such <file>")
+	broken := errors.New("no such <file>\nor directory")
 	fails := graph.Call(g, func(context.Context, int) (int, error) { return 0, broken }, graph.Const(g, 1), graph.Name("open"))
 	v := graph.Call(g, double, fails)
 	var trace, page bytes.Buffer
@@ -26,7 +26,7 @@ func TestReportsOfFailedRuns(t *testing.T) {
 	if !strings.Contains(trace.String(), "no such \\u003cfile\\u003e") || !strings.Contains(trace.String(), "the run failed") {
 		t.Errorf("the trace does not have the error:\n%s", trace.String())
 	}
-	for _, want := range []string{"✗ failed", "no such &lt;file&gt;", `<dd id="total-tasks">2</dd>`} {
+	for _, want := range []string{"✗ failed", "no such &lt;file&gt;\nor directory</pre>", "after ", ", 1 attempt</span>", `<dd id="total-tasks">2</dd>`} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page does not have %q", want)
 		}

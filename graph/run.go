@@ -50,6 +50,7 @@ type run struct {
 	live     int
 	slots    int      // CPU slots that the run holds
 	base     int      // workers for tasks that compute
+	parallel bool     // some tasks compute on several CPUs
 	waiting  *waiting // nil while tasks compute
 	looks    looks
 	wants    budget.Waiter
@@ -171,6 +172,7 @@ func (r *run) openResources(l *sched.Limits) error {
 	number := map[string]int32{}
 	for i, k := range r.keys {
 		c := &r.Classes[i]
+		r.parallel = r.parallel || c.CPU > 1
 		c.CPU = min(c.CPU, int32(l.Workers))
 		if k.resource == "" {
 			continue

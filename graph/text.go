@@ -27,6 +27,15 @@ func clean(s string) string {
 	}, s)
 }
 
+// cleanLines is clean for each line of a text.
+func cleanLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = clean(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // columns is how wide a text is in a font whose letters have one width.
 func columns(s string) (n int) {
 	for _, r := range s {

@@ -41,6 +41,7 @@ type mark struct {
 type timeline struct {
 	rows   [][]mark // by worker
 	hidden int      // workers past mostRows
+	idle   int      // workers after them, or after rowsAnyway, that ran nothing
 	groups []groupSum
 	// together is how many tasks are drawn with others.
 	together int
@@ -127,11 +128,15 @@ func sumGroups(r *Record) (groups []groupSum, of []int) {
 	return sorted, of
 }
 
+// rowsAnyway is for how many workers there are rows whether they ran a task or
+// not.
+const rowsAnyway = 16
+
 func newTimeline(r *Record) *timeline {
 	tl := &timeline{}
 	var of []int
 	tl.groups, of = sumGroups(r)
-	workers, ran := r.Workers, 0
+	workers, ran := min(r.Workers, rowsAnyway), 0
 	tl.end = r.Took
 	for i := range r.Tasks {
 		if t := &r.Tasks[i]; t.Attempts > 0 {
@@ -141,6 +146,7 @@ func newTimeline(r *Record) *timeline {
 		}
 	}
 	tl.end = max(tl.end, 1)
+	tl.idle = max(0, r.Workers-workers)
 	tl.hidden = max(0, workers-mostRows)
 	tl.rows = make([][]mark, min(workers, mostRows))
 	byWorker := make([][]int, len(tl.rows))

@@ -13,12 +13,18 @@ const (
 	// often while they compute. A look takes a microsecond.
 	firstLook = 10 * time.Millisecond
 	slowLook  = 100 * time.Millisecond
-	// looksToTurn is how many looks in a row must agree.
-	looksToTurn = 3
-	// fullyBusy is the part of the CPUs' time from which tasks compute.
-	fullyBusy = 0.85
-	// mostTurns is how often a run turns from waiting to computing.
-	mostTurns = 3
+	// Tasks wait if all workers were at tasks for leastWindow, and until
+	// windowTasks tasks for each of them had ended, and took less than
+	// waitingShare of the time in CPU. Tasks that both wait and compute stay
+	// below: they would rob each other of the CPUs, and hold more results.
+	leastWindow  = 50 * time.Millisecond
+	windowTasks  = 4
+	waitingShare = 0.15
+	// fullyBusy is the part of the CPUs' time from which tasks compute,
+	// looksToTurn how many looks in a row must say so. The run then stays at as
+	// many workers as there are CPUs.
+	fullyBusy   = 0.85
+	looksToTurn = 2
 	// mostWaiting bounds how many tasks wait at once: each may hold a part.
 	mostWaiting = 128
 )
@@ -32,14 +38,17 @@ type waiting struct {
 	nanos    int64         // what they took
 }
 
-// looks is what a run saw when it last looked.
+// looks is what a run saw when it looked.
 type looks struct {
-	at, cpu time.Duration
-	waits   int // looks in a row in which the workers waited
-	busy    int // looks in a row in which the CPUs were full
-	turns   int
-	noted   int // place in run.notes plus 1
+	at, cpu time.Duration // when, and what the process had used
+	busy    int           // looks in a row in which the CPUs were full
+	turned  bool          // back to computing, for good
+	noted   int           // place in run.notes plus 1
 	most    int
+
+	// The window in which all workers were at tasks so far.
+	since, used time.Duration
+	done        int
 }
 
 // look finds out whether the tasks wait, for a network say, rather than compute,
@@ -52,40 +61,33 @@ func (r *run) look() time.Duration {
 	wall, used := now-l.at, cpu-l.cpu
 	first := l.at == 0
 	l.at, l.cpu = now, cpu
-	if first || wall <= 0 {
+	switch {
+	case l.turned || r.parallel:
+		return time.Hour
+	case r.waiting != nil:
+		if wall > 0 {
+			r.lookWaiting(now, cpu, float64(used)/float64(wall)/float64(r.cpus.Effective))
+		}
 		return firstLook
-	}
-	busy := float64(used) / float64(wall) / float64(r.cpus.Effective)
-	if r.waiting != nil {
-		r.lookWaiting(now, cpu, busy)
-		return firstLook
-	}
-	if r.live < r.base || l.turns >= mostTurns || plan.Bound(float64(used)/float64(wall)/float64(r.live)) != "io" || !r.mayWait() {
-		l.waits = 0
+	case first || r.live < r.base:
+		l.since, l.used, l.done = now, cpu, r.m.Done()
 		return min(slowLook, 2*max(firstLook, wall))
 	}
-	if l.waits++; l.waits < looksToTurn || r.m.Done() < r.base {
+	window := now - l.since
+	share := float64(cpu-l.used) / float64(max(1, window)) / float64(r.base)
+	switch {
+	case window < leastWindow:
+		return firstLook
+	case share >= waitingShare:
+		l.since, l.used, l.done = now, cpu, r.m.Done()
+		return min(slowLook, 2*max(firstLook, wall))
+	case r.m.Done()-l.done < windowTasks*r.base:
 		return firstLook
 	}
-	share := float64(used) / float64(wall) / float64(r.live)
 	level := max(r.base+1, min(mostWaiting, plan.FirstInFlight(share, r.cpus.Effective)))
 	r.waiting = &waiting{gradient: plan.NewGradient(level, mostWaiting, "that each may hold a result"), since: now, cpu: cpu}
-	l.busy = 0
-	if r.borrowed != nil {
-		r.borrowed.Waits()
-	}
 	r.level(level)
 	return firstLook
-}
-
-// mayWait tells whether no task said that it computes on several CPUs.
-func (r *run) mayWait() bool {
-	for i := range r.Classes {
-		if r.Classes[i].CPU > 1 {
-			return false
-		}
-	}
-	return true
 }
 
 // lookWaiting finds how many tasks to have waiting at once, and turns back if
@@ -95,8 +97,7 @@ func (r *run) lookWaiting(now, cpu time.Duration, busy float64) {
 	if busy < fullyBusy {
 		l.busy = 0
 	} else if l.busy++; l.busy >= looksToTurn {
-		r.waiting = nil
-		l.waits, l.turns = 0, l.turns+1
+		r.waiting, l.turned = nil, true
 		r.m.SetWorkers(r.base)
 		return
 	}

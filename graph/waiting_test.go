@@ -2,10 +2,13 @@ package graph_test
 
 import (
 	"context"
+	"errors"
+	"math/rand/v2"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/weft-go/weft"
 	"github.com/weft-go/weft/graph"
 	"github.com/weft-go/weft/internal/cpus"
 )
@@ -68,4 +71,76 @@ func TestWaitingIsBounded(t *testing.T) { // not parallel, as above
 			}
 		})
 	}
+}
+
+// Random graphs of tasks that wait, for very different times, that fail, are
+// stopped, and run others themselves: results are right, and all slots come back.
+func TestWaitingAtRandom(t *testing.T) { // not parallel, as above
+	synctest.Test(t, func(t *testing.T) {
+		bad, enough := errors.New("bad luck"), errors.New("enough")
+		waited := 0
+		for seed := range uint64(60) {
+			rng := rand.New(rand.NewPCG(seed, 11))
+			odds := []int{0, 0, 300}[seed%3]
+			g := graph.New()
+			nap := func(ctx context.Context, d time.Duration) error {
+				if odds > 0 && rand.IntN(odds) == 0 {
+					return bad
+				}
+				tm := time.NewTimer(d)
+				defer tm.Stop()
+				select {
+				case <-tm.C:
+					return nil
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			}
+			vs, want := graph.Consts(g, []int{1, 2, 3}), []int{1, 2, 3}
+			for len(vs) < 400 {
+				far := min(len(vs), 1+rng.IntN(200))
+				i, j := len(vs)-1-rng.IntN(far), len(vs)-1-rng.IntN(far)
+				d := time.Duration(rng.ExpFloat64() * float64(5*time.Millisecond))
+				nested := rng.IntN(50) == 0
+				vs = append(vs, graph.Call2(g, func(ctx context.Context, a, b int) (int, error) {
+					if nested {
+						out, err := weft.Map(ctx, []int{a, b}, func(ctx context.Context, n int) (int, error) { return n, nap(ctx, d) })
+						if err != nil {
+							return 0, err
+						}
+						a, b = out[0], out[1]
+					}
+					return (a + b) % 1000, nap(ctx, d)
+				}, vs[i], vs[j]))
+				want = append(want, (want[i]+want[j])%1000)
+			}
+			ctx, cancel := context.WithCancelCause(t.Context())
+			if seed%5 == 4 {
+				stop := time.AfterFunc(time.Duration(rng.IntN(400))*time.Millisecond, func() { cancel(enough) })
+				defer stop.Stop()
+			}
+			var rec graph.Record
+			opts := []graph.RunOption{graph.RecordTo(&rec)}
+			if seed%2 == 0 {
+				opts = append(opts, graph.KeepGoing())
+			}
+			out, err := graph.ComputeAll(ctx, vs, opts...)
+			cancel(nil)
+			switch {
+			case err == nil:
+				for i, n := range out {
+					if n != want[i] {
+						t.Fatalf("seed %d: value %d is %d, not %d", seed, i, n, want[i])
+					}
+				}
+			case odds > 0 && errors.Is(err, bad), seed%5 == 4 && errors.Is(err, enough):
+			default:
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			waited += len(rec.Notes)
+		}
+		if waited < 10 {
+			t.Errorf("only %d of 60 runs had many tasks waiting at once", waited)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/weft-go/weft/internal/budget"
@@ -48,8 +49,10 @@ func (r *run) away() bool { return r.exec != nil && !r.exec.back }
 // are others.
 func (r *run) newWorker(holds bool) *worker {
 	name := r.made
-	if n := len(r.names); n > 0 {
-		name, r.names = r.names[n-1], r.names[:n-1]
+	if len(r.names) > 0 { // the lowest, so that few names do much
+		i := slices.Index(r.names, slices.Min(r.names))
+		name = r.names[i]
+		r.names = slices.Delete(r.names, i, i+1)
 	} else {
 		r.made++
 	}

@@ -48,32 +48,6 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// A directory that can't be written is used as it is; results are returned.
-func TestNoPermission(t *testing.T) {
-	t.Parallel()
-	if os.Getuid() == 0 {
-		// Root may write everywhere, so a file stands where a directory should.
-		file := filepath.Join(t.TempDir(), "file")
-		if err := os.WriteFile(file, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := Open(filepath.Join(file, "cache"), Config{})
-		if err == nil || !strings.Contains(err.Error(), file) {
-			t.Error(err)
-		}
-		return
-	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
-	_, err := Open(filepath.Join(dir, "cache"), Config{})
-	if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "may write to") {
-		t.Error(err)
-	}
-}
-
 // What can't be kept is a warning, and the result is returned all the same.
 func TestResultIsReturnedThoughNotKept(t *testing.T) {
 	t.Parallel()

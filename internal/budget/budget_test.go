@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -180,4 +182,102 @@ func TestOuterRunsComeFirst(t *testing.T) {
 	if got := woken(); got != "inner " || p.Outranked(9) {
 		t.Errorf("woke %s", got)
 	}
+}
+
+// Runs without a slot stand in line, ahead of all that only want more.
+func TestRunsWithoutASlotStandInLine(t *testing.T) {
+	t.Parallel()
+	busy := func() bool { return false }
+	var p Pool
+	p.Root(1)
+	for range 2 {
+		if !p.AcquireFirst(2, busy) {
+			t.Fatal("there are two slots")
+		}
+	}
+	if p.AcquireFirst(2, busy) || p.Line() {
+		t.Fatal("a third one of two")
+	}
+	more := &Waiter{Wake: make(chan struct{}, 1)}
+	p.Want(more)
+	wakes := [2]chan struct{}{make(chan struct{}, 1), make(chan struct{}, 1)}
+	one, two := &Waiter{Depth: 3, Wake: wakes[0]}, &Waiter{Depth: 1, Wake: wakes[1]}
+	for _, w := range []*Waiter{one, two} {
+		if got, again := p.Await(w, 2, busy); got || again <= 0 {
+			t.Fatal("none is free")
+		}
+	}
+	if !p.Line() || !p.Outranked(0) {
+		t.Error("who has none comes before an outermost run that wants more")
+	}
+	p.Release(1)
+	if len(wakes[0]) != 1 || len(wakes[1]) != 0 {
+		t.Error("the first in line is woken")
+	}
+	if got, _ := p.Await(two, 2, busy); got {
+		t.Error("the second in line was served first")
+	}
+	if p.AcquireFirst(2, busy) {
+		t.Error("a newcomer was served before the line")
+	}
+	if got, _ := p.Await(one, 2, busy); !got || one.Listed() || len(wakes[1]) != 1 {
+		t.Error("the first in line gets it, and the next one is told")
+	}
+	p.Enough(two) // gives up
+	if p.Line() || p.Outranked(0) || !p.Outranked(1) || p.Used() != 2 {
+		t.Error("the run that wants more is left")
+	}
+	p.Root(2)
+	if !p.AcquireFirst(2, busy) {
+		t.Error("three runs that are in no other, and one has no slot")
+	}
+}
+
+// Who holds a slot may wait for one who has none: nobody waits for ever.
+func TestTheLineMovesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, row := range []struct {
+			name        string
+			idle        func(look int) bool
+			least, most time.Duration
+		}{
+			{"idle CPUs", func(int) bool { return true }, time.Millisecond, 20 * time.Millisecond},
+			{"idle, and looked at", func(n int) bool { return n%2 == 0 }, time.Millisecond, 50 * time.Millisecond},
+			{"busy, seen idle now and then", func(n int) bool { return n%4 == 0 }, patience, patience + 10*time.Millisecond},
+			{"busy", func(int) bool { return false }, patience, patience + 10*time.Millisecond},
+		} {
+			var p Pool
+			p.Force()
+			looks := 0
+			idle := func() bool { looks++; return row.idle(looks) }
+			begin := time.Now()
+			w := &Waiter{Wake: make(chan struct{}, 1)}
+			for {
+				got, again := p.Await(w, 1, idle)
+				if got {
+					break
+				}
+				time.Sleep(again)
+			}
+			if d := time.Since(begin); d < row.least || d > row.most {
+				t.Errorf("%s: waited %v, want %v to %v", row.name, d, row.least, row.most)
+			}
+			if p.Used() != 2 || p.Line() {
+				t.Errorf("%s: %d in use", row.name, p.Used())
+			}
+		}
+		// Patience doubles while it is in vain, up to a bound.
+		var p Pool
+		p.Force()
+		for _, want := range []time.Duration{1, 2, 4, 8, 10, 10} {
+			begin := time.Now()
+			w := &Waiter{Wake: make(chan struct{}, 1)}
+			for got, again := p.Await(w, 1, func() bool { return false }); !got; got, again = p.Await(w, 1, func() bool { return false }) {
+				time.Sleep(again)
+			}
+			if d := time.Since(begin); d < want*time.Second || d > want*time.Second+10*time.Millisecond {
+				t.Errorf("waited %v, want %d s", d, want)
+			}
+		}
+	})
 }

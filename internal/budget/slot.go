@@ -48,6 +48,12 @@ func Depth(ctx context.Context) int {
 	return 0
 }
 
+// Nested tells whether a run with this context is in an item of another.
+func Nested(ctx context.Context) bool {
+	s, _ := ctx.Value(slotKey{}).(*Slot)
+	return s != nil
+}
+
 // Borrow takes the slot of the worker that works with ctx, which waits
 // meanwhile. It returns nil if there is none or if it is lent already, as
 // happens when an item calls Weft from several goroutines.

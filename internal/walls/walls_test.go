@@ -49,6 +49,8 @@ var rules = []rule{
 		why: "a leaf: memory and files, nothing of weft; internal/memory tells what a cgroup leaves before the kernel kills for it"},
 	{dir: "frame", allow: []string{module + "/internal/budget", module + "/internal/cpus", module + "/internal/memory", module + "/internal/near", "github.com/duckdb/duckdb-go/v2/mapping", "github.com/duckdb/duckdb-go-bindings", "github.com/apache/arrow-go/v18/arrow", "github.com/apache/arrow-go/v18/arrow/array", "github.com/apache/arrow-go/v18/arrow/memory", "golang.org/x/term", "C"},
 		why: "frames know the budgets of the process and DuckDB, not the rest of Weft; database/sql and the C interface of Arrow stay out, as they do not stream"},
+	{dir: "array", allow: []string{module + "/graph", module + "/internal/memory", module + "/internal/vector"}, still: true,
+		why: "arrays are tasks of a graph: they start no goroutine of their own, and need no dependency"},
 	{dir: "internal/near", why: "a leaf: compares names"},
 	{dir: "internal/budget", why: "the account of CPU slots is shared by all packages and knows none"},
 	{dir: "internal/meter", why: "child processes charge it; it must not pull in the engine"},
@@ -57,6 +59,7 @@ var rules = []rule{
 	{dir: "internal/dtype", still: true, why: "a leaf: names and bytes of elements, for every file format of arrays"},
 	{dir: "internal/npy", allow: []string{module + "/internal/dtype", module + "/shm"}, still: true, why: "a file format; it knows no array, only elements and their order; shm maps the file"},
 	{dir: "internal/vector", allow: []string{"golang.org/x/sys/cpu"}, still: true, why: "loops over slices and nothing else; x/sys/cpu tells what the CPU can do"},
+	{dir: "internal/zarr", allow: []string{module + "/internal/dtype", "github.com/klauspost/compress/zstd"}, still: true, why: "a file format; it knows no array, only blocks of elements"},
 	{dir: "internal/wire", why: "values to bytes, for every executor; it knows no executor, no run and no transport"},
 	{dir: "internal/crossing", allow: []string{module}, still: true, why: "errors on their way, for every executor that leaves the process; it knows no transport"},
 	{dir: "internal/pilot", allow: []string{"golang.org/x/sys/..."}, deny: []string{module + "/internal/plan"}, why: "it measures and decides nothing"},
@@ -100,7 +103,7 @@ var fences = []struct {
 	{"github.com/samber/lo", []string{"bench"}, "peers are compared with, not used"},
 	{"unsafe", []string{"internal", "memo/internal/raw", "shm", "array", "proc", "frame"}, "what the user meets first is safe Go"},
 	{"github.com/zeebo/", []string{"memo"}, "hashes of keys and files; only memo needs them"},
-	{"github.com/klauspost/compress", []string{"memo"}, "only stored results are compressed"},
+	{"github.com/klauspost/compress", []string{"memo", "internal/zarr"}, "only stored results and chunks of arrays are compressed"},
 	{"C", []string{"frame"}, "everything else builds without a C compiler"},
 }
 

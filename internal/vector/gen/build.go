@@ -13,12 +13,11 @@ import (
 type value int
 
 type operation struct {
-	name  string  // of the instruction, or load, const
-	imm   string  // its immediate operand, with $ and comma
-	args  []value // in Intel's order: the first source first
-	store string  // where the result goes, "" if to a register
-	bits  uint64  // of a const
-	text  string  // written as it is, after args are placed: %s each
+	name string  // of the instruction, or load, const
+	imm  string  // its immediate operand, with $ and comma
+	args []value // in Intel's order: the first source first
+	bits uint64  // of a const
+	text string  // of a load: the operand
 }
 
 // kernel is a loop body: it reads its operands, computes, and stores.

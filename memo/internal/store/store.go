@@ -530,8 +530,7 @@ func (s *Store) putAt(name string, rec record, b []byte) error {
 // cutShort tells of an empty file in the place of an entry. Whoever calls it
 // has the lock of its key, so nobody is writing it.
 func (s *Store) cutShort(name string) {
-	s.count.damaged.Add(1)
-	s.c.Log.Warn("memo: an entry can't be used and is computed anew", "file", name, "why", errShort.Error())
+	s.c.Log.Warn("memo: an entry was empty, after a power cut or as its writer was killed; it was computed anew", "file", name)
 }
 
 // clockGap is how far the file system's clock may be from ours before a file

@@ -36,10 +36,11 @@ type Env struct {
 type grammar struct {
 	Version bool `help:"Print the version and exit."`
 
-	Cache cacheCmd `cmd:"" help:"Look at and mind a cache of the package memo."`
-	Map   mapCmd   `cmd:"" help:"Run a command for each item, just as parallel as it pays."`
-	Query queryCmd `cmd:"" help:"Ask files larger than memory with SQL: CSV, JSON, Parquet."`
-	Tour  tourCmd  `cmd:"" help:"See what Weft decides, and what it gains, on the source of Go itself."`
+	Cache   cacheCmd   `cmd:"" help:"Look at and mind a cache of the package memo."`
+	Cluster clusterCmd `cmd:"" help:"Look at and mind a cluster of the package cluster."`
+	Map     mapCmd     `cmd:"" help:"Run a command for each item, just as parallel as it pays."`
+	Query   queryCmd   `cmd:"" help:"Ask files larger than memory with SQL: CSV, JSON, Parquet."`
+	Tour    tourCmd    `cmd:"" help:"See what Weft decides, and what it gains, on the source of Go itself."`
 }
 
 // subcommand is what each command of the grammar is.
@@ -107,7 +108,7 @@ func Main(e Env) int {
 	}
 	cmd, ok := ctx.Selected().Target.Addr().Interface().(subcommand)
 	if !ok {
-		return s.usage(errors.New("say what to do: weft map, weft query, weft cache or weft tour"))
+		return s.usage(errors.New("say what to do: weft map, weft query, weft cache, weft cluster or weft tour"))
 	}
 	return cmd.run(s)
 }
