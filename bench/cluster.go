@@ -294,7 +294,7 @@ func measureCluster(ctx context.Context, o sectionOptions) (string, error) {
 			b.WriteString(" - |\n")
 		}
 	}
-	if complete && len(o.only) == 0 {
+	if complete && o.only.all() {
 		fmt.Fprintf(&b, "| **total** | %s | %s | %s | %.2f | |\n", seconds(totals[0]), seconds(totals[1]), seconds(totals[2]), totals[1].Seconds()/totals[0].Seconds())
 	}
 	if o.wants("million") {

@@ -37,6 +37,7 @@ var benchmarks = []benchmark{
 	processes,
 	sharedArray,
 	frameBenchmark,
+	tpchBenchmark,
 	graphBenchmark,
 	clusterBenchmark,
 	clusterMillion,
