@@ -38,6 +38,7 @@ var benchmarks = []benchmark{
 	sharedArray,
 	frameBenchmark,
 	graphBenchmark,
+	kernelBenchmark,
 	clusterBenchmark,
 	clusterMillion,
 	serveHelper,
