@@ -149,8 +149,8 @@ func (r *run) watchFirst(now time.Duration) time.Duration {
 		r.countCPU()
 		wall := max(1, float64(int64(now)-r.cpuAt.Load()))
 		est.Share = min(1, float64(int64(pilot.ProcessCPU())-r.cpu0.Load())/wall)
-		if w.slot.Computes() {
-			est.Share = 1
+		if w.slot.Computes() || w.size.Load() > 1 && items > 0 && float64(r.inItems.Load())/float64(items) < canWait {
+			est.Share = 1 // no long item, but a block of small ones that other programs rob
 		}
 	}
 	est.CPU = time.Duration(est.Nanos * est.Share)

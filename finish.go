@@ -118,6 +118,8 @@ func (r *run) plan() Plan {
 		}
 		p.Schedule = plan.Schedule(plan.CPU, nanos, est.Spread, r.cfg.chunk)
 		p.Chunk *= int(leaf)
+	case a.Mode == plan.IO: // explained, and not carried out
+		p.Chunk, p.Schedule = 1, "dynamic"
 	default:
 		p.Schedule = plan.Schedule(plan.Plain, 0, 0, 0)
 	}

@@ -3,6 +3,7 @@ package weft_test
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -290,4 +291,23 @@ func TestComputingThenWaiting(t *testing.T) {
 	if b.come.Load() != 400 {
 		t.Errorf("%d waited\n%v", b.come.Load(), rep)
 	}
+}
+
+// The plan of work that waits says so, also where nothing of it is carried out.
+func TestExplainWaitingItems(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, err := weft.Explain(t.Context(), ints(500), func(ctx context.Context, i int) (int, error) {
+			time.Sleep(20 * time.Millisecond)
+			return i, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Mode != "goroutines that wait" || p.Schedule != "dynamic" || p.Workers < 32 {
+			t.Errorf("mode %q, schedule %q, %d workers", p.Mode, p.Schedule, p.Workers)
+		}
+		if s := p.String(); !strings.Contains(s, "at a time") || strings.Contains(strings.SplitN(s, "\n", 2)[0], "plain loop") {
+			t.Error(s)
+		}
+	})
 }

@@ -255,3 +255,36 @@ func TestDispatch(t *testing.T) {
 		t.Error("no error for an unknown name")
 	}
 }
+
+// Each row can be asked for, also one with commas in its name.
+func TestRowsToMeasure(t *testing.T) {
+	t.Parallel()
+	all := []string{"wait 5 ms", "wait 20 ms", "10 us, many", "degrades: 20 ms, more than 64 at once slow it down"}
+	for _, row := range []struct {
+		values []string
+		want   []string
+		wrong  string
+	}{
+		{nil, all, ""},
+		{[]string{"wait 20 ms"}, []string{"wait 20 ms"}, ""},
+		{[]string{"wait 20 ms,wait 5 ms"}, []string{"wait 5 ms", "wait 20 ms"}, ""},
+		{[]string{"wait 20 ms", "degrades"}, []string{"wait 20 ms", all[3]}, ""},
+		{[]string{all[3], "10 us, many"}, []string{"10 us, many", all[3]}, ""},
+		{[]string{"wait 5 ms,wait 6 ms"}, []string{"wait 5 ms"}, "wait 6 ms"},
+	} {
+		r := &rowNames{}
+		for _, v := range row.values {
+			_ = r.add(v)
+		}
+		var got []string
+		for _, name := range all {
+			if r.wants(name) {
+				got = append(got, name)
+			}
+		}
+		err := r.missing()
+		if !slices.Equal(got, row.want) || (err == nil) != (row.wrong == "") || err != nil && !strings.Contains(err.Error(), row.wrong) {
+			t.Errorf("%q: %q, %v", row.values, got, err)
+		}
+	}
+}

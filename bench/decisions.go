@@ -163,7 +163,7 @@ func measureDecisions(ctx context.Context, o sectionOptions) (string, error) {
 	b.WriteString("| work | settings | best setting | best s | Map s | ratio | plain loop s | Map chose |\n|---|---:|---|---:|---:|---:|---:|---|\n")
 	var ratios []float64
 	for _, k := range kinds(rate, o.quick) {
-		if !o.wants(strings.SplitN(k.name, ":", 2)[0]) {
+		if !o.wants(k.name) {
 			continue
 		}
 		items := make([]int, k.n)

@@ -48,7 +48,7 @@ func measureInFlight(ctx context.Context, o sectionOptions) (string, error) {
 		{"queues: 20 ms, 64 at once, the others wait", 15_000, func() (itemFunc, func(), error) { return queueing(20*time.Millisecond, 64), func() {}, nil }},
 	}
 	for _, s := range servers {
-		if !o.wants(strings.SplitN(s.name, ":", 2)[0]) {
+		if !o.wants(s.name) {
 			continue
 		}
 		n, rounds := s.n, o.rounds

@@ -14,12 +14,67 @@ import (
 type sectionOptions struct {
 	quick  bool
 	rounds int
-	only   []string
+	only   *rowNames
 	log    io.Writer // progress
 }
 
-func (o sectionOptions) wants(name string) bool {
-	return len(o.only) == 0 || slices.Contains(o.only, name)
+func (o sectionOptions) wants(name string) bool { return o.only.wants(name) }
+
+// rowNames are the rows that the flag -only asks for, all of them if there are
+// none. The flag may be given more than once; a value is the name of a row, or
+// several with commas between. Names may have commas themselves, and a row can
+// be called by what is before a colon in its name.
+type rowNames struct {
+	values []string
+	known  []string // those that were asked about
+}
+
+func (r *rowNames) add(value string) error {
+	r.values = append(r.values, value)
+	return nil
+}
+
+// all tells whether every row is asked for.
+func (r *rowNames) all() bool { return r == nil || len(r.values) == 0 }
+
+func (r *rowNames) wants(name string) bool {
+	if r.all() {
+		return true
+	}
+	short, _, _ := strings.Cut(name, ":")
+	r.known = append(r.known, name)
+	return slices.ContainsFunc(r.values, func(v string) bool {
+		return is(v, name, short) || slices.ContainsFunc(strings.Split(v, ","), func(v string) bool { return is(v, name, short) })
+	})
+}
+
+func is(value, name, short string) bool {
+	value = strings.TrimSpace(value)
+	return value == name || value == short
+}
+
+// missing returns an error for a name that no row has.
+func (r *rowNames) missing() error {
+	if r == nil {
+		return nil
+	}
+	isRow := func(v string) bool {
+		return slices.ContainsFunc(r.known, func(name string) bool {
+			short, _, _ := strings.Cut(name, ":")
+			return is(v, name, short)
+		})
+	}
+	for _, v := range r.values {
+		if isRow(v) {
+			continue
+		}
+		for _, part := range strings.Split(v, ",") {
+			if !isRow(part) {
+				return fmt.Errorf("-only: no row is called %q; there are %q", strings.TrimSpace(part), r.known)
+			}
+		}
+	}
+	return nil
 }
 
 // sectionBenchmark makes a benchmark whose measure returns one section of
@@ -27,10 +82,10 @@ func (o sectionOptions) wants(name string) bool {
 func sectionBenchmark(name, doc, title string, rounds int, measure func(ctx context.Context, o sectionOptions) (string, error)) benchmark {
 	return benchmark{name: name, doc: doc, run: func(ctx context.Context, out io.Writer, args []string) error {
 		flags := flag.NewFlagSet(name, flag.ContinueOnError)
-		o := sectionOptions{log: out}
+		o := sectionOptions{log: out, only: &rowNames{}}
 		flags.BoolVar(&o.quick, "quick", false, "little work, to try the machinery; the figures mean nothing")
 		flags.IntVar(&o.rounds, "rounds", rounds, "timed rounds")
-		only := flags.String("only", "", "comma-separated names of the rows to measure (default: all)")
+		flags.Func("only", "name of a row to measure, or several with commas between; may be given more than once (default: all)", o.only.add)
 		file := flags.String("out", "", "also write the section into this file, in place of the last one")
 		if err := flags.Parse(args); err != nil {
 			return err
@@ -38,15 +93,15 @@ func sectionBenchmark(name, doc, title string, rounds int, measure func(ctx cont
 		if o.rounds < 1 {
 			return fmt.Errorf("%s: -rounds %d: at least one round is needed", name, o.rounds)
 		}
-		if *only != "" {
-			o.only = strings.Split(*only, ",")
-		}
 		var b strings.Builder
 		fmt.Fprintf(&b, "## %s\n\n", title)
 		for _, line := range machine(ctx) {
 			fmt.Fprintf(&b, "- %s\n", line)
 		}
 		text, err := measure(ctx, o)
+		if err == nil {
+			err = o.only.missing()
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

@@ -28,6 +28,8 @@ type job struct {
 	mode  desk.Mode
 	out   outcome
 	at    atomic.Int64 // the item that runs
+	base  int          // of b's first item, in the span
+	chain *chain       // nil for items of one function
 	told  time.Time    // when the server was told which
 	ended context.CancelCauseFunc
 }
@@ -60,9 +62,14 @@ func (w *server) activity(ctx context.Context, in []byte) ([]byte, error) {
 	}()
 	busy := w.running.Add(1)
 	cpu := pilot.ProcessCPU()
-	alone := j.run(ctx)
+	alone := true
+	if j.chain != nil {
+		alone = j.runChain(ctx)
+	} else {
+		alone = j.run(ctx)
+	}
 	if cpu = pilot.ProcessCPU() - cpu; busy > 1 {
-		cpu = min(cpu/time.Duration(busy), j.b.Cost.Wall)
+		cpu /= time.Duration(busy)
 	}
 	w.running.Add(-1)
 	close(stop)
@@ -74,12 +81,18 @@ func (w *server) activity(ctx context.Context, in []byte) ([]byte, error) {
 		return nil, temporal.NewCanceledError(cause.Error())
 	}
 	begun = time.Now()
-	j.out.Ran, j.out.Wall, j.out.CPU = j.b.Ran, j.b.Cost.Wall, max(cpu, j.b.Cost.CPU)
-	j.out.PeakBytes = max(j.b.Cost.PeakBytes, 0)
-	if err := j.answer(context.WithoutCancel(ctx)); err != nil {
+	answer := j.answer
+	if j.chain != nil {
+		answer = j.answerChain
+	} else {
+		j.out.Ran, j.out.Wall, j.out.CPU = j.b.Ran, j.b.Cost.Wall, max(cpu, j.b.Cost.CPU)
+		j.out.PeakBytes = j.b.Cost.PeakBytes
+		j.out.Encoding += j.b.Cost.Encoding
+	}
+	if err := answer(context.WithoutCancel(ctx)); err != nil {
 		j.out = outcome{Worker: w.name, Refused: fmt.Sprintf("worker %s: its results can't be stored: %v", w.name, err)}
 	}
-	j.out.Encoding += j.b.Cost.Encoding + time.Since(begun)
+	j.out.Encoding += time.Since(begun)
 	return encode(j.out)
 }
 
@@ -95,6 +108,10 @@ func (j *job) accept(ctx context.Context, in []byte) error {
 	}
 	if t.Lo < 0 || t.Hi > p.Count || t.Lo >= t.Hi {
 		return fmt.Errorf("items %d to %d of %d", t.Lo, t.Hi, p.Count)
+	}
+	if p.Chain {
+		j.mode = desk.Mode(t.Mode)
+		return j.acceptChain(ctx, p, t)
 	}
 	f, err := lookup(p.Func)
 	if err != nil {
@@ -217,10 +234,10 @@ func (j *job) isolated(ctx context.Context) {
 
 // before is called before each item. A worker that drains runs no further one.
 func (j *job) before(ctx context.Context, i int) bool {
-	if i > 0 && j.w.draining.Load() {
+	if i += j.base; i > 0 && j.w.draining.Load() {
 		return false
 	}
-	j.at.Store(int64(i))
+	j.at.Store(int64(max(0, i)))
 	if j.mode == desk.Strict {
 		return j.tell(ctx)
 	}

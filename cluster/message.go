@@ -32,6 +32,24 @@ type part struct {
 	Most      time.Duration
 	KeepGoing bool
 	Loads     []load // of Count items in all
+	Chain     bool   // the items are steps, of functions of their own
+}
+
+// step is a task that takes results of those before it.
+type step struct {
+	Func    string
+	Item    []byte
+	Links   []link
+	Keep    bool
+	Timeout time.Duration
+}
+
+type link struct{ At, Step int }
+
+// kept is the result of a step that is needed elsewhere.
+type kept struct {
+	At    int // from the span's first
+	Value []byte
 }
 
 // load is encoded items.

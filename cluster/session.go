@@ -351,7 +351,7 @@ func (s *session) gather() int {
 		p := s.waiting[k]
 		size += p.size()
 		count += p.Count
-		if p.Func != first.Func || p.Timeout != first.Timeout || p.Most != first.Most || p.KeepGoing != first.KeepGoing ||
+		if p.Chain || first.Chain || p.Func != first.Func || p.Timeout != first.Timeout || p.Most != first.Most || p.KeepGoing != first.KeepGoing ||
 			size > mostSignal/4 || count > share || time.Duration(float64(count)*s.nanos) > s.c.cfg.Batch/4 {
 			break
 		}
@@ -568,6 +568,9 @@ func (s *session) settle(sp desk.Span, v judged) {
 	switch v.kind {
 	case ran:
 		g.got = append(g.got, &piece{span: sp, outcome: v.outcome})
+		if !v.outcome.Ref.IsZero() || len(v.outcome.Bulk) > 0 {
+			s.stored.Store(true)
+		}
 		g.open -= n
 		if o := v.outcome; o.Ran > 0 {
 			each := max(1, float64(o.Wall)) / float64(o.Ran)

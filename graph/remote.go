@@ -45,7 +45,8 @@ type remote struct {
 	traits weft.Traits
 	funcs  []*weft.Func // by class
 	life   *weft.Lifetime
-	losses map[uint32]int // with run.mu
+	losses map[uint32]int     // with run.mu
+	chains weft.ChainExecutor // nil if tasks that need each other go one after the other
 
 	// With run.mu too: what was run there, and what handing it over took.
 	back           bool // the rest runs in this process
@@ -141,6 +142,7 @@ func (r *run) openRemote(l *sched.Limits) error {
 		workers += m.traits.Ahead
 	}
 	l.Workers = workers
+	m.openChains(l)
 	r.exec = m
 	r.share()
 	return nil
@@ -184,6 +186,9 @@ func (r *run) item(n *node, t uint32, v reflect.Value) {
 // each other, until one fails.
 func (r *run) shipBatch(w *worker) {
 	for w.ran < len(w.batch) && w.err == nil && !r.stopping.Load() {
+		if r.shipChain(w) {
+			continue
+		}
 		if r.cut != nil && r.cut[w.batch[w.ran]] {
 			t := w.batch[w.ran]
 			n := &r.nodes[r.nodeOf[t]]

@@ -8,9 +8,9 @@
 // The workers of a run that mostly waits hold no slots and have none to lend. A
 // run nested in their items waits for one before its first worker starts
 // ([Pool.Await]). Who holds a slot may itself wait, for just that run perhaps,
-// so nobody waits while fewer goroutines run than there are slots, nor longer
-// than the pool's patience without anybody being served: nesting can't deadlock
-// at any depth.
+// so the first in line begins without one while the CPUs are idle, and when
+// nobody in line has been served for longer than the pool's patience: nesting
+// can't deadlock at any depth.
 //
 // A run that could use more slots than there are says so ([Pool.Want]) and is
 // woken when one is released. Runs without any come first, then outer runs:
