@@ -39,6 +39,7 @@ var benchmarks = []benchmark{
 	frameBenchmark,
 	tpchBenchmark,
 	graphBenchmark,
+	kernelBenchmark,
 	clusterBenchmark,
 	clusterMillion,
 	serveHelper,

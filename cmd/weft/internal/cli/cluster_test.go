@@ -76,7 +76,7 @@ func TestCluster(t *testing.T) {
 		}
 	}
 	expect(0, "1 workers with 1 slots", "status")
-	expect(0, "/1", "workers", "--json")
+	expect(0, `"Slots": 1`, "workers", "--json")
 	out := expect(0, "of 3 items done", "status", id)
 	if !strings.Contains(out, "/namespaces/default/workflows/by-hand") {
 		t.Errorf("the link to its page:\n%s", out)
