@@ -41,7 +41,7 @@
 // # The directory
 //
 // Many processes may use a directory at once, on several hosts where its file
-// system has locks. Entries are written beside and renamed; damage is found by
+// system has locks. Entries appear as a whole or not at all; damage is found by
 // checksums and is a miss with a warning. What is over the bounds is removed in
 // the background, least recently used first.
 //

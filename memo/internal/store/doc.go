@@ -10,6 +10,7 @@
 //	tmp/                       files being written
 //
 // An entry is written to tmp, then renamed, so that it is there as a whole or
-// not at all; a checksum finds what a power cut or a disk makes of it later.
+// not at all; a small new one is written at its place with one write, and is
+// empty, which is no entry, until then. A checksum finds what a power cut or a disk makes of it later.
 // Whatever can't be read is a miss.
 package store
