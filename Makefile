@@ -3,10 +3,10 @@
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: bench build clean help peers run soak test
+.PHONY: bench build clean cluster-demo help peers run soak test
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build weft and take the tour
 	@bin/weft tour
@@ -23,6 +23,9 @@ soak: ## faults, fuzzing and new tests repeated, for longer: TIME=5s COUNT=3 SIN
 bench: ## all benchmarks, printed as Markdown: BENCH="names" FLAGS="-quick"
 	@$(GO) build -o bin/ ./bench
 	@for name in $(or $(BENCH),$$(bin/bench | awk '/^  / { print $$1 }')); do bin/bench $$name $(FLAGS) || exit; done
+
+cluster-demo: ## a cluster of three workers on this machine, one of them killed
+	@GO='$(GO)' scripts/cluster-demo
 
 peers: ## the Python libraries that benchmarks compare with (Python 3.11 or later)
 	@bench/peers/setup
