@@ -14,7 +14,7 @@ func (o elemOp) kernel(to kind) kernel {
 	if o.code == "astype" {
 		return castKernels[o.of][to]
 	}
-	return kernels[kernelKey{o.code, o.of}]
+	return kernels[kernelKey(o)]
 }
 
 // costs are those of operations on an element, in additions; 1 if not named.

@@ -122,12 +122,10 @@ func (s *stream) load(l *loop, pos, n int) unsafe.Pointer {
 		s.gather(s.buf, e, n)
 		return s.buf
 	}
-	d := s.buf
-	for n > 0 {
-		k := min(n, l.inner-col)
-		s.gather(d, s.row(l, row)+col*s.inner, k)
-		d = at(d, k, s.size)
-		n -= k
+	for done := 0; done < n; {
+		k := min(n-done, l.inner-col)
+		s.gather(at(s.buf, done, s.size), s.row(l, row)+col*s.inner, k)
+		done += k
 		col = 0
 		row++
 	}
@@ -146,11 +144,10 @@ func (s *stream) gather(d unsafe.Pointer, e, n int) {
 // store puts n elements from d to pos of the loop.
 func (s *stream) store(l *loop, d unsafe.Pointer, pos, n int) {
 	row, col := pos/l.inner, pos%l.inner
-	for n > 0 {
-		k := min(n, l.inner-col)
-		copyRun(at(s.p, s.row(l, row)+col*s.inner, s.size), s.inner, d, 1, k, s.size)
-		d = at(d, k, s.size)
-		n -= k
+	for done := 0; done < n; {
+		k := min(n-done, l.inner-col)
+		copyRun(at(s.p, s.row(l, row)+col*s.inner, s.size), s.inner, at(d, done, s.size), 1, k, s.size)
+		done += k
 		col = 0
 		row++
 	}

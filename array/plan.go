@@ -15,8 +15,6 @@ type box struct{ lo, n []int }
 
 func (b box) len() int { return product(b.n) }
 
-func whole(shape []int) box { return box{make([]int, len(shape)), shape} }
-
 // grid cuts an array into blocks: cuts[i] are where they begin along axis i, and
 // the length of the axis.
 type grid [][]int

@@ -31,7 +31,6 @@ type instr struct {
 	dst  int
 	src  [3]int
 	n    int // how many operands
-	cost int
 	size int // of an element of the result
 }
 
@@ -71,7 +70,7 @@ func (c *compiler) visit(n *node, m amap, force bool) int {
 		c.known[key] = v
 		return v
 	}
-	in := instr{k: o.kernel(n.kind), code: o.code, n: len(n.in), cost: max(1, costs[o.code]), size: n.kind.size()}
+	in := instr{k: o.kernel(n.kind), code: o.code, n: len(n.in), size: n.kind.size()}
 	for i, d := range n.in {
 		in.src[i] = c.visit(d, m, false)
 	}
@@ -148,18 +147,4 @@ func (p *program) String() string {
 		codes[i] = in.code
 	}
 	return strings.Join(codes, ", ")
-}
-
-// cost is what an element costs, in additions.
-func (p *program) cost() int {
-	c := 1
-	for _, in := range p.instrs {
-		c += in.cost
-	}
-	for _, l := range p.leaves {
-		if s, ok := l.n.op.(source); ok {
-			c += s.cost()
-		}
-	}
-	return c
 }

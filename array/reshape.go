@@ -3,7 +3,6 @@ package array
 import (
 	"context"
 	"slices"
-	"unsafe"
 
 	"github.com/weft-go/weft/graph"
 )
@@ -120,11 +119,10 @@ func (reshapeOp) block(p *planner, n *node, b box) graph.Value[block] {
 	k, total := n.kind, b.len()
 	return p.task("reshape", total*k.size(), vs, func(_ context.Context, bs []block) (block, error) {
 		d := newBlock(k, total)
-		to := pointer(d)
+		done := 0
 		for i, s := range bs {
-			bytes := lens[i] * k.size()
-			copy(unsafe.Slice((*byte)(to), bytes), unsafe.Slice((*byte)(pointer(s)), bytes))
-			to = unsafe.Add(to, bytes)
+			copyRun(at(pointer(d), done, k.size()), 1, pointer(s), 1, lens[i], k.size())
+			done += lens[i]
 		}
 		return d, nil
 	})
