@@ -311,7 +311,6 @@ func measureCluster(ctx context.Context, o sectionOptions) (string, error) {
 type clusterBed struct {
 	dir, url, db string
 	processes    []*exec.Cmd
-	log          bytes.Buffer
 }
 
 func newClusterBed(ctx context.Context) (bed *clusterBed, err error) {

@@ -51,7 +51,6 @@ type Cluster struct {
 type presence struct {
 	at      time.Time
 	workers []Worker
-	err     error
 }
 
 // patience is how long a server may take to answer the first time, and workers

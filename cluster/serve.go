@@ -69,7 +69,7 @@ func serve(ctx context.Context, url string, cfg WorkerConfig) (err error) {
 			Stdout: cfg.Log, Stderr: cfg.Log,
 		})
 		if err != nil {
-			return fmt.Errorf("Isolate: %w", err)
+			return fmt.Errorf("processes for WorkerConfig.Isolate: %w", err)
 		}
 		defer w.pool.Close()
 	}
