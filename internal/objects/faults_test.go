@@ -222,7 +222,7 @@ func TestOpenErrors(t *testing.T) {
 		"s3://bucket/../other": "not a reference of this store",
 		"s3://me:secret@b/p":   "leave credentials out of the URL",
 		"ftp://host/dir":       `"ftp" is no kind of store`,
-		"gs://bucket/prefix":   "cluster/gcs",
+		"gs://bucket/prefix":   "gocloud.dev/blob/gcsblob",
 		strings.Replace(s3.URL, "bucket", "nobucket", 1): "there is no such bucket",
 		s3.URL + "&colour=red":                           "colour",
 		gone:                                             "check the URL",

@@ -23,7 +23,7 @@ import (
 //	file:///directory                made if it is not there
 //	s3://bucket/prefix?region=R      also &endpoint=URL&use_path_style=true
 //	azblob://container/prefix
-//	gs://bucket/prefix               if the program imports cluster/gcs
+//	gs://bucket/prefix               if the program imports gocloud.dev/blob/gcsblob
 //	mem://name                       for tests: in this process only
 //
 // The parameters are those of gocloud.dev/blob; credentials come from the
@@ -137,7 +137,7 @@ func openBucket(ctx context.Context, u *url.URL) (bucket, error) {
 		v.Path = ""
 		if !blob.DefaultURLMux().ValidBucketScheme(u.Scheme) {
 			if u.Scheme == "gs" {
-				return nil, errors.New("gs:// is not linked into this program, as Google Cloud Storage adds 30 MB: import _ \"github.com/weft-go/weft/cluster/gcs\" for it")
+				return nil, errors.New("gs:// is not linked into this program, as Google Cloud Storage adds 30 MB: import _ \"gocloud.dev/blob/gcsblob\" for it")
 			}
 			return nil, fmt.Errorf("%q is no kind of store: want file, s3, gs, azblob, or mem in tests", u.Scheme)
 		}
