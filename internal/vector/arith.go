@@ -308,8 +308,8 @@ func Ramp[T Real](dst []T, start, step T, first int) {
 }
 
 // Stream copies src to dst past the caches: for a result that is larger than
-// they are and not read soon. It is about a third faster there, as memory is
-// not read before it is written, and slower for anything small.
+// they are and not read soon. Memory is not read there before it is written;
+// for anything small it is slower.
 func Stream[T Element](dst, src []T) {
 	src = src[:len(dst)]
 	n := 0
