@@ -24,8 +24,8 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -85,7 +85,7 @@ func declarations(_ context.Context, s Source) (Count, error) {
 
 func main() {
 	cluster.Init() // started as "demo weft-worker" this is where it stays
-	dir := flag.String("dir", filepath.Join(runtime.GOROOT(), "src"), "the directory whose Go files are parsed")
+	dir := flag.String("dir", "", "the directory whose Go files are parsed; the source of Go if empty")
 	local := flag.Bool("local", false, "run in this process")
 	kill := flag.Bool("kill", false, "end one worker in the middle")
 	flag.Parse()
@@ -96,6 +96,13 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer, dir string, local, kill bool) error {
+	if dir == "" {
+		root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+		if err != nil {
+			return fmt.Errorf("where is the source of Go? Say it with -dir: %w", err)
+		}
+		dir = filepath.Join(strings.TrimSpace(string(root)), "src")
+	}
 	files, err := read(dir)
 	if err != nil {
 		return err
